@@ -1,0 +1,53 @@
+"""Physics, one scalar density per file: energies, transport, interface reactions."""
+
+from .chemical import DoubleWell, RedlichKister, RegularSolution, TabulatedOCV
+from .eigenstrain import AbstractEigenstrain, BowedVegard, TabulatedEigenstrain, Vegard
+from .elastic import LinearElastic
+from .gradient import GradientEnergy
+from .interface import (
+    AbstractExchangeCurrent,
+    BazantExchange,
+    ButlerVolmer,
+    ConstantExchange,
+    SurfaceEnergy,
+    SymmetricExchange,
+    TransitionStateExchange,
+    Wetting,
+    overpotential,
+)
+from .orientation import Orientation, Oriented, rotation_matrix
+from .plane_stress import PlaneStress
+from .stored import Stored
+from .transport import AbstractMobility, DegenerateMobility, Diffusion, Storage, UniformMobility
+
+__all__ = [
+    "AbstractEigenstrain",
+    "AbstractExchangeCurrent",
+    "AbstractMobility",
+    "BazantExchange",
+    "BowedVegard",
+    "ButlerVolmer",
+    "ConstantExchange",
+    "DegenerateMobility",
+    "Diffusion",
+    "DoubleWell",
+    "GradientEnergy",
+    "LinearElastic",
+    "Orientation",
+    "Oriented",
+    "PlaneStress",
+    "RedlichKister",
+    "RegularSolution",
+    "Storage",
+    "Stored",
+    "SurfaceEnergy",
+    "SymmetricExchange",
+    "TabulatedEigenstrain",
+    "TabulatedOCV",
+    "TransitionStateExchange",
+    "UniformMobility",
+    "Vegard",
+    "Wetting",
+    "overpotential",
+    "rotation_matrix",
+]
