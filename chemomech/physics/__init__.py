@@ -15,15 +15,17 @@ from .interface import (
     Wetting,
     overpotential,
 )
+from .kinematics import Axisymmetric, GeneralisedPlaneStrain, PlaneStrain, Solid
 from .orientation import Orientation, Oriented, rotation_matrix
-from .plane_stress import PlaneStress
 from .stored import Stored
-from .transport import AbstractMobility, DegenerateMobility, Diffusion, Storage, UniformMobility
+from .transport import AbstractMobility, Amount, DegenerateMobility, Diffusion, Storage, UniformMobility
 
 __all__ = [
     "AbstractEigenstrain",
     "AbstractExchangeCurrent",
     "AbstractMobility",
+    "Amount",
+    "Axisymmetric",
     "BazantExchange",
     "BowedVegard",
     "ButlerVolmer",
@@ -31,13 +33,15 @@ __all__ = [
     "DegenerateMobility",
     "Diffusion",
     "DoubleWell",
+    "GeneralisedPlaneStrain",
     "GradientEnergy",
     "LinearElastic",
     "Orientation",
     "Oriented",
-    "PlaneStress",
+    "PlaneStrain",
     "RedlichKister",
     "RegularSolution",
+    "Solid",
     "Storage",
     "Stored",
     "SurfaceEnergy",

@@ -131,6 +131,10 @@ class ButlerVolmer(AbstractPotential):
         dissipated = now.dt * self.power(self.eta(now), self.exchange(frozen), now.host)
         return -dissipated if self.thickness is None else -dissipated * (2.0 / self.thickness)
 
+    def scalars(self) -> tuple[str, ...]:
+        """The cell voltage."""
+        return ("V",)
+
     def eta(self, s: Local) -> Scalar:
         """Overpotential V - V0 + mu/F [V]; negative inserts."""
         return s.V - self.V0 + s.mu / s.host.faraday

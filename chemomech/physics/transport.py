@@ -29,6 +29,28 @@ class Storage(AbstractPotential):
         return -now.host.c_max * now.mu * (now.c - rate.c)
 
 
+class Amount(AbstractPotential):
+    """density = -c_max mu_mean (c - mean): the amount of lithium is given and mu_mean is its multiplier
+
+    With it, a stationary point of the stored energy is an equilibrium, where mu is the same everywhere.
+
+    Args:
+        mean: mean composition [1].
+        on: name of a cell set; None: every cell.
+    """
+
+    mean: Scalar = param("1", doc="mean composition")
+    on: str | None = eqx.field(static=True, default=None, kw_only=True)
+
+    def density(self, now: Local, frozen: Local, rate: Local, prev: Local) -> Scalar:
+        """-c_max mu_mean (c - mean) [J/m^3]"""
+        return -now.host.c_max * now.mu_mean * (now.c - self.mean)
+
+    def scalars(self) -> tuple[str, ...]:
+        """The uniform chemical potential."""
+        return ("mu_mean",)
+
+
 class AbstractMobility(eqx.Module):
     """The factor f(c, strain, ...) of the mobility M = D f, in crystal axes."""
 

@@ -1,0 +1,1 @@
+"""Differentiable finite elements for the chemo-mechanics of battery electrodes."""

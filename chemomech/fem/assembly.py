@@ -1,0 +1,277 @@
+"""From pointwise densities to residual and tangent. Knows no physics: a density is a function of point values.
+
+The tangent is split as A + dt B + varying: constants are assembled once per run, only varying entries at every
+Newton iteration, from as few forward derivatives as the structure allows (`structure.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from scipy.sparse import csr_matrix
+
+from .constraints import Lift
+from .domain import Domain
+from .mesh import Mesh
+from .structure import FIXED, STATE, STEP, Entry, classify, colour
+
+Point = Any  # (fields, scalars): fields[f][0 value, 1.. gradient], scalars[s]
+Density = Callable[..., Any]  # density(now, frozen, rate, prev, x, normal, t, dt, parameters) -> scalar
+
+
+class Border(eqx.Module):
+    """The tangent's global-scalar rows and columns."""
+
+    column: Float[Array, "m reduced"]  # dR_nodal / ds
+    row: Float[Array, "m reduced"]  # dR_s / d nodal
+    corner: Float[Array, "m m"]
+
+
+class Tangent(eqx.Module):
+    """Values of the sparse nodal tangent and its border; `csr` is the matrix that a host solver sees."""
+
+    data: Float[Array, " nnz"]
+    border: Border
+    pattern: Pattern
+
+    def csr(self) -> csr_matrix:
+        """The nodal block as a SciPy matrix (values shared, not copied, on the CPU)."""
+        p = self.pattern
+        return csr_matrix((np.asarray(self.data), p.indices, p.indptr), shape=(p.size, p.size))
+
+
+class Pattern(eqx.Module):
+    """Sparsity from connectivity: where each element entry of each pair of components goes."""
+
+    indptr: Int[np.ndarray, " rows"]
+    indices: Int[np.ndarray, " nnz"]
+    node_pair: Int[Array, "k k cells"]
+    slot: dict[tuple[int, int], Int[Array, " pairs"]]
+    size: int = eqx.field(static=True)
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return len(self.indices)
+
+
+def build_pattern(mesh: Mesh, lift: Lift, pairs: list[tuple[int, int]]) -> Pattern:
+    """The CSR pattern of the reduced nodal tangent for the coupled component pairs."""
+    n, cells = len(mesh.points), mesh.cells.T.astype(np.int64)
+    keys = cells[:, None, :] * n + cells[None, :, :]
+    unique, inverse = np.unique(keys, return_inverse=True)
+    row_node, column_node = np.divmod(unique, n)
+    index = np.asarray(lift.index, dtype=np.int64)
+    size = lift.size
+    rows = np.stack([index[i * n + row_node] for i, _ in pairs])
+    columns = np.stack([index[j * n + column_node] for _, j in pairs])
+    valid = (rows < size) & (columns < size)
+    kept, where = np.unique(rows[valid] * size + columns[valid], return_inverse=True)
+    slots = np.full(rows.shape, len(kept))
+    slots[valid] = where
+    counts = np.bincount(kept // size, minlength=size)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    table = {pair: jnp.asarray(slots[k].astype(np.int32)) for k, pair in enumerate(pairs)}
+    node_pair = jnp.asarray(inverse.reshape(keys.shape).astype(np.int32))
+    return Pattern(indptr, (kept % size).astype(np.int32), node_pair, table, size)
+
+
+class Term(eqx.Module):
+    """One density on one domain, with what the walk over its jaxpr found."""
+
+    density: Density = eqx.field(static=True)
+    domain: Domain
+    entries: tuple[tuple[tuple[int, int], Entry], ...] = eqx.field(static=True)
+    groups: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    @classmethod
+    def analyse(cls, density: Density, domain: Domain, parameters: Any, fields: int, scalars: int) -> Term:
+        """Classify the pointwise tangent of a density, given its parameters at one point."""
+        entries = classify_density(density, domain, parameters, fields, scalars)
+        return cls(density, domain, tuple(entries.items()), tuple(map(tuple, colour(entries))))
+
+
+def _flat(point: Point) -> list[Any]:
+    return [v for field in point[0] for v in field] + list(point[1])
+
+
+def _point(values: list[Any], fields: int, dim: int) -> Point:
+    width = dim + 1
+    return [values[f * width : (f + 1) * width] for f in range(fields)], values[fields * width :]
+
+
+def _gradient(density, fields, dim, now, frozen, rate, prev, *rest):
+    def total(values):
+        return jnp.sum(density(_point(values, fields, dim), frozen, rate, prev, *rest))
+
+    return jax.grad(total)(now)
+
+
+def _columns(density, fields, dim, groups, now, rate, prev, *rest):
+    """d(pointwise gradient)/d(values), both slots, one forward derivative for each group of columns."""
+
+    def gradient(values):
+        return _gradient(density, fields, dim, values, _point(values, fields, dim), rate, prev, *rest)
+
+    out = []
+    for group in groups:
+
+        def along(moved, group=group):
+            values = list(now)
+            for q, v in zip(group, moved, strict=True):
+                values[q] = v
+            return gradient(values)
+
+        moved = [now[q] for q in group]
+        out.append(jax.jvp(along, (moved,), ([jnp.ones_like(v) for v in moved],))[1])
+    return out
+
+
+def classify_density(density, domain, parameters, fields, scalars) -> dict[tuple[int, int], Entry]:
+    """Class of every entry (row, column) of the pointwise tangent that is not identically zero."""
+    dim, count = domain.dim, fields * (domain.dim + 1) + scalars
+    one = jnp.asarray(0.5)
+    values = [one] * count
+    point = _point(values, fields, dim)
+    x = [one] * dim
+    normal = None if domain.normal is None else [one] * dim
+
+    def columns(now, rate, prev, t, dt, x, normal, parameters):
+        groups = [(q,) for q in range(count)]
+        out = _columns(density, fields, dim, groups, now, rate, prev, x, normal, t, dt, parameters)
+        return [v for column in out for v in column]
+
+    arguments = (values, point, point, one, one, x, normal, parameters)
+    kinds = classify(columns, arguments, (STATE, STATE, STATE, STATE, STEP, FIXED, FIXED, FIXED))
+    table = {(k % count, k // count): kind for k, kind in enumerate(kinds)}
+    return {key: kind for key, kind in table.items() if kind is not Entry.ZERO}
+
+
+def evaluate(term: Term, Z, scalars) -> Point:
+    """Field values and gradients at the points of a term's domain."""
+    shape = term.domain.weight.shape
+    return term.domain.at_points(Z), [jnp.broadcast_to(s, shape) for s in scalars]
+
+
+def _context(term: Term):
+    domain = term.domain
+    normal = None if domain.normal is None else list(domain.normal)
+    return list(domain.x), normal
+
+
+def potential(terms, parameters, now, frozen, rate, prev, t, dt) -> Float[Array, ""]:
+    """The incremental potential summed over all domains; each state is (Z, scalars)."""
+    total = 0.0
+    for term, params in zip(terms, parameters, strict=True):
+        states = [evaluate(term, *state) for state in (now, frozen, rate, prev)]
+        x, normal = _context(term)
+        total = total + jnp.sum(term.domain.weight * term.density(*states, x, normal, t, dt, params))
+    return total
+
+
+def residual(terms, parameters, now, rate, prev, t, dt) -> tuple[Float[Array, "fields n"], Float[Array, " m"]]:
+    """Derivative of the potential with respect to the state, at frozen = now."""
+    return jax.grad(lambda state: potential(terms, parameters, state, now, rate, prev, t, dt))(now)
+
+
+def varying(terms, parameters, pattern: Pattern, lift: Lift, now, rate, prev, t, dt) -> tuple[Array, Border]:
+    """The part of the tangent that changes with the state."""
+    out = _empty(pattern, len(now[1]))
+    for term, params in zip(terms, parameters, strict=True):
+        if not term.groups:
+            continue
+        states = [evaluate(term, *state) for state in (now, rate, prev)]
+        columns = _columns(
+            term.density, len(now[0]), term.domain.dim, term.groups,
+            _flat(states[0]), states[1], states[2], *_context(term), t, dt, params,
+        )  # fmt: skip
+        where = {q: k for k, group in enumerate(term.groups) for q in group}
+        values = {
+            (p, q): columns[where[q]][p] for (p, q), kind in term.entries if kind is Entry.VARYING
+        }  # fmt: skip
+        out = _scatter(out, values, term.domain, pattern, lift, len(now[0]))
+    return out
+
+
+def constant(terms, parameters, pattern: Pattern, lift: Lift, now, kind: Entry) -> tuple[Array, Border]:
+    """The constant part A (`Entry.CONSTANT`) or B of dt B (`Entry.DT`) of the tangent."""
+    out = _empty(pattern, len(now[1]))
+    one = jnp.ones(())
+    for term, params in zip(terms, parameters, strict=True):
+        keys = [key for key, value in term.entries if value is kind]
+        if not keys:
+            continue
+        state = evaluate(term, *now)
+        groups = [(q,) for q in sorted({q for _, q in keys})]
+        columns = _columns(
+            term.density, len(now[0]), term.domain.dim, groups, _flat(state), state, state,
+            *_context(term), one, one, params,
+        )  # fmt: skip
+        where = {group[0]: k for k, group in enumerate(groups)}
+        values = {(p, q): columns[where[q]][p] for p, q in keys}
+        out = _scatter(out, values, term.domain, pattern, lift, len(now[0]))
+    return out
+
+
+def _empty(pattern: Pattern, m: int) -> tuple[Array, Border]:
+    border = Border(jnp.zeros((m, pattern.size)), jnp.zeros((m, pattern.size)), jnp.zeros((m, m)))
+    return jnp.zeros(pattern.nnz), border
+
+
+def _scatter(out, values, domain: Domain, pattern: Pattern, lift: Lift, fields: int):
+    data, border = out
+    width, n = domain.dim + 1, len(lift.index) // fields
+    nodal = fields * width
+    blocks: dict[tuple[int, int], Any] = {}
+    for (p, q), D in values.items():
+        weighted = domain.weight * jnp.broadcast_to(D, domain.weight.shape)
+        if p < nodal and q < nodal:
+            (i, a), (j, b) = divmod(p, width), divmod(q, width)
+            block = _contract(weighted, domain.trial(a), domain.trial(b))
+            blocks[i, j] = blocks[i, j] + block if (i, j) in blocks else block
+        elif p < nodal:
+            i, a = divmod(p, width)
+            column = _collect(weighted, domain.trial(a), lift.index[i * n + domain.nodes], pattern.size)
+            border = eqx.tree_at(lambda b: b.column, border, border.column.at[q - nodal].add(column))
+        elif q < nodal:
+            j, b = divmod(q, width)
+            row = _collect(weighted, domain.trial(b), lift.index[j * n + domain.nodes], pattern.size)
+            border = eqx.tree_at(lambda b: b.row, border, border.row.at[p - nodal].add(row))
+        else:
+            corner = border.corner.at[p - nodal, q - nodal].add(jnp.sum(weighted))
+            border = eqx.tree_at(lambda b: b.corner, border, corner)
+    for pair, block in blocks.items():
+        data = data.at[pattern.slot[pair][pattern.node_pair[:, :, domain.cell]]].add(block, mode="drop")
+    return data, border
+
+
+def _contract(weighted, test, trial):
+    """sum_q w_q D_q T_a T_b -> (a, b, e); quantities constant over the cell leave the sum first."""
+    if test.shape[0] == 1 and trial.shape[0] == 1:
+        return jnp.sum(weighted, 0) * test[0][:, None] * trial[0][None]
+    if test.shape[0] == 1:
+        return test[0][:, None] * _weigh(weighted, trial)[None]
+    if trial.shape[0] == 1:
+        return _weigh(weighted, test)[:, None] * trial[0][None]
+    return sum(weighted[q] * (test[q][:, None] * trial[q][None]) for q in range(test.shape[0]))
+
+
+def _weigh(weighted, shape):
+    return sum(weighted[q] * shape[q] for q in range(shape.shape[0]))
+
+
+def _collect(weighted, shape, index, size):
+    local = jnp.sum(weighted, 0) * shape[0] if shape.shape[0] == 1 else _weigh(weighted, shape)
+    return jnp.zeros(size + 1).at[index].add(jnp.broadcast_to(local, index.shape))[:-1]
+
+
+@eqx.filter_jit
+def combine(A: tuple[Array, Border], B: tuple[Array, Border], C: tuple[Array, Border], dt) -> tuple[Array, Border]:
+    """A + dt B + C."""
+    return jax.tree.map(lambda a, b, c: a + dt * b + c, A, B, C)

@@ -1,0 +1,109 @@
+"""Quadrature points over cells or facets: one table of shape functions, gradients and weights for both."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from . import elements
+from .mesh import FacetSet, Mesh
+
+
+class Domain(eqx.Module):
+    """Quadrature over a set of cells, or over facets seen from their parent cells.
+
+    Axes: q quadrature points, k nodes of the (parent) cell, e elements; q or e may be 1 where nothing varies.
+    A facet carries the shape functions and gradients of its parent, so facet densities see full gradients.
+    """
+
+    nodes: Int[Array, "k e"]
+    cell: Int[Array, " e"]  # (parent) cell numbers
+    N: Float[Array, "q k e"]
+    dN: Float[Array, "q k dim e"]
+    weight: Float[Array, "q e"]
+    x: Float[Array, "dim q e"]
+    normal: Float[Array, "dim q e"] | None
+
+    @property
+    def dim(self) -> int:
+        """Space dimension."""
+        return self.x.shape[0]
+
+    def at_points(self, Z: Float[Array, "fields n"]) -> list[list[Float[Array, "q e"]]]:
+        """Value and gradient components of each nodal field: [field][0 value, 1.. d/dx, d/dy, d/dz]."""
+        local = Z[:, self.nodes]
+        k = self.nodes.shape[0]
+        out = []
+        for f in range(Z.shape[0]):
+            value = sum(self.N[:, a] * local[f, a] for a in range(k))
+            grads = [sum(self.dN[:, a, d] * local[f, a] for a in range(k)) for d in range(self.dim)]
+            out.append([jnp.broadcast_to(g, self.weight.shape) for g in (value, *grads)])
+        return out
+
+    def trial(self, derivative: int) -> Float[Array, "q k e"]:
+        """Shape functions (0) or one of their gradient components (1, 2, 3)."""
+        return self.N if derivative == 0 else self.dN[:, :, derivative - 1]
+
+
+def over_cells(mesh: Mesh, points: Float[Array, "n dim"], cells: Int[np.ndarray, " e"], degree: int) -> Domain:
+    """Quadrature over some cells of a mesh, at the given node coordinates."""
+    xi, w = elements.quadrature(mesh.cell_type, degree)
+    N, dN = elements.tabulate(mesh.cell_type, xi)
+    if mesh.cell_type in ("triangle", "tetra"):
+        dN = dN[:1]
+    nodes = jnp.asarray(mesh.cells[cells].T)
+    x, J = _map(points, nodes, N, dN)
+    det, gradient = _invert(J, dN)
+    N = jnp.asarray(N)[:, :, None]
+    return Domain(nodes, jnp.asarray(cells), N, gradient, jnp.asarray(w)[:, None] * det, x, None)
+
+
+def over_facets(mesh: Mesh, points: Float[Array, "n dim"], facets: FacetSet, degree: int) -> Domain:
+    """Quadrature over facets, with the shape functions of their parent cells."""
+    count = len(elements.FACETS[mesh.cell_type])
+    rules = [elements.facet_points(mesh.cell_type, local, degree) for local in range(count)]
+    tables = [elements.tabulate(mesh.cell_type, xi) for xi, _, _ in rules]
+    pick = np.asarray(facets.local)
+    N = np.moveaxis(np.stack([t[0] for t in tables])[pick], 0, -1)
+    dN = np.moveaxis(np.stack([t[1] for t in tables])[pick], 0, -1)
+    tangent = np.moveaxis(np.stack([r[2] for r in rules])[pick], 0, -1)
+    w = np.moveaxis(np.stack([r[1] for r in rules])[pick], 0, -1)
+    nodes = jnp.asarray(mesh.cells[facets.cells].T)
+    x, J = _map(points, nodes, N, dN)
+    _, gradient = _invert(J, dN)
+    area, normal = _surface(jnp.einsum("ijqe,qjse->isqe", J, tangent), jnp.mean(points[nodes], 0).T, x)
+    return Domain(nodes, jnp.asarray(facets.cells), jnp.asarray(N), gradient, jnp.asarray(w) * area, x, normal)
+
+
+def _map(points, nodes, N, dN):
+    local = points[nodes]  # (k, e, dim)
+    subN = "qke" if N.ndim == 3 else "qk"
+    subD = "qkje" if dN.ndim == 4 else "qkj"
+    return jnp.einsum(f"{subN},kei->iqe", N, local), jnp.einsum(f"{subD},kei->ijqe", dN, local)
+
+
+def _invert(J, dN):
+    dim = J.shape[0]
+    if dim == 2:
+        det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
+        inverse = jnp.stack([jnp.stack([J[1, 1], -J[0, 1]]), jnp.stack([-J[1, 0], J[0, 0]])]) / det
+    else:
+        rows = jnp.stack([jnp.cross(J[:, 1], J[:, 2], axis=0), jnp.cross(J[:, 2], J[:, 0], axis=0),
+                          jnp.cross(J[:, 0], J[:, 1], axis=0)])  # fmt: skip
+        det = jnp.sum(J[:, 0] * rows[0], axis=0)
+        inverse = rows / det
+    sub = "qkje" if dN.ndim == 4 else "qkj"
+    return det, jnp.einsum(f"{sub},jiqe->qkie", dN, inverse)
+
+
+def _surface(tangents, centre, x):
+    if tangents.shape[0] == 2:
+        t = tangents[:, 0]
+        raw = jnp.stack([t[1], -t[0]])
+    else:
+        raw = jnp.cross(tangents[:, 0], tangents[:, 1], axis=0)
+    area = jnp.sqrt(jnp.sum(raw**2, axis=0))
+    outward = jnp.sign(jnp.sum(raw * (x - centre[:, None, :]), axis=0))
+    return area, raw / area * outward

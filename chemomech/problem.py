@@ -1,0 +1,438 @@
+"""Space + potentials + constraints + scales: the residual, tangent and energy ledger of one electrode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell
+from .errors import ChemomechError
+from .fem import assembly, domain
+from .fem.assembly import Border, Pattern, Tangent, Term
+from .fem.constraints import AbstractConstraint, Lift, build_lift
+from .fem.elements import DEFAULT_DEGREE
+from .fem.mesh import Mesh
+from .fem.structure import Entry
+from .physics.kinematics import AXES, AbstractKinematics, PlaneStrain, Solid
+from .physics.stored import Stored
+from .tensors import Sym, Tensor, Vector
+from .units import Scales, parse
+
+FIELD_UNITS = {"c": "1", "mu": "J/mol", "u": "m"}
+SCALAR_UNITS = {"V": "V", "mu_mean": "J/mol"}
+Packed = tuple[Float[Array, "fields n"], Float[Array, " m"]]
+
+
+class State(eqx.Module):
+    """Nodal fields and global scalars in SI: `state.c`, `state.mu` [J/mol], `state.u` [m], `state.V` [V]."""
+
+    values: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "values":
+            raise AttributeError(name)
+        try:
+            return self.values[name]
+        except KeyError:
+            raise ChemomechError(f"The state has no '{name}'; it has {', '.join(self.values)}.") from None
+
+    def replace(self, **values: Any) -> State:
+        """A copy with some values exchanged."""
+        return State({**self.values, **values})
+
+
+class Drive(eqx.Module):
+    """What acts on the global scalars: a prescribed value, or a load (current [A] for V, force [N] for a strain)."""
+
+    prescribed: Array  # bool, one per scalar
+    value: Float[Array, " m"]  # scaled: the value where prescribed, else the load
+
+
+class Density(eqx.Module):
+    """The sum of some potentials as a function of plain point values, in scaled numbers."""
+
+    fields: tuple[str, ...] = eqx.field(static=True)
+    scalars: tuple[str, ...] = eqx.field(static=True)
+
+    def __call__(self, now, frozen, rate, prev, x, normal, t, dt, parameters):
+        """Density times the kinematics' weight."""
+        potentials, host, kinematics = parameters
+        states = [self.local(s, x, normal, t, dt, host, kinematics) for s in (now, frozen, rate, prev)]
+        total = sum(p.density(*states) for p in potentials)
+        return kinematics.weight(Vector(*x)) * total
+
+    def local(self, point, x, normal, t, dt, host, kinematics) -> Local:
+        """One point's values as densities see them."""
+        position = Vector(*x)
+        values = kinematics.embed(
+            dict(zip(self.fields, point[0], strict=True)), dict(zip(self.scalars, point[1], strict=True)), position
+        )
+        if normal is not None:
+            values["normal"] = Vector(*normal)
+        return Local(values, host, position, t, dt)
+
+
+class Problem(eqx.Module):
+    """A discretised electrode: everything that a time step needs, with materials as SI leaves.
+
+    Build it with `Problem.build`. Unknowns are nodal fields and a few global scalars (cell voltage, mean strains).
+    """
+
+    mesh: Mesh
+    host: Host
+    potentials: tuple[AbstractPotential, ...]
+    kinematics: AbstractKinematics
+    constraints: tuple[AbstractConstraint, ...]
+    scales: Scales
+    fields: tuple[str, ...] = eqx.field(static=True)
+    scalars: tuple[str, ...] = eqx.field(static=True)
+    terms: tuple[Term, ...]
+    members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    lift: Lift
+    pattern: Pattern
+    notes: tuple[str, ...] = eqx.field(static=True)
+    degree: int = eqx.field(static=True)
+
+    @classmethod
+    def build(
+        cls, mesh: Mesh, *, host: Host, potentials: Sequence[AbstractPotential],
+        kinematics: AbstractKinematics | None = None, constraints: Sequence[AbstractConstraint] = (),
+        fields: Sequence[str] = ("c", "mu", "u"), scales: Scales | None = None, quadrature: int | None = None,
+    ) -> Problem:  # fmt: skip
+        """Discretise potentials on a mesh.
+
+        Args:
+            mesh: cells and named sets; its order is the order of the fields.
+            host: site density and temperature.
+            potentials: terms of the incremental potential of a step.
+            kinematics: default `PlaneStrain()` in two dimensions, `Solid()` in three.
+            constraints: Dirichlet, tied and periodic conditions.
+            fields: candidates; a field that no potential varies is left out.
+            scales: default: lengths over the mesh size, time over an hour, energies over R T c_max.
+            quadrature: polynomial degree integrated exactly; default 2 for linear, 4 or 5 for quadratic simplices.
+
+        Raises:
+            ChemomechError: float64 is off, a set is missing, constraints clash, or an energy is not homogeneous.
+        """
+        if not jax.config.jax_enable_x64:
+            raise ChemomechError(
+                "chemomech computes in float64, which JAX has switched off. "
+                'Call jax.config.update("jax_enable_x64", True) before building a problem, or set JAX_ENABLE_X64=1.'
+            )
+        kinematics = kinematics or (PlaneStrain() if mesh.dim == 2 else Solid())
+        if kinematics.dim != mesh.dim:
+            raise ChemomechError(
+                f"{type(kinematics).__name__} is for {kinematics.dim}-D meshes; this mesh is {mesh.dim}-D."
+            )
+        potentials = tuple(_relaxed(p, kinematics) for p in potentials)
+        size = float(np.ptp(mesh.points, axis=0).max())
+        scales = scales or Scales.natural(size, 3600.0, host)
+        degree = DEFAULT_DEGREE[mesh.cell_type] if quadrature is None else quadrature
+        _check_homogeneous(potentials, host, scales)
+        names = _components(fields, mesh.dim)
+        scalars = tuple(dict.fromkeys((*(s for p in potentials for s in p.scalars()), *kinematics.scalars)))
+        domains, members = _domains(mesh, potentials, scales, degree)
+        raw = (potentials, host, kinematics)
+        while True:
+            terms = _analyse(raw, scales, domains, members, names, scalars)
+            kept, kept_scalars = _used(terms, names, scalars, mesh.dim)
+            if (kept, kept_scalars) == (names, scalars):
+                break
+            names, scalars = kept, kept_scalars
+        rows = {name: k for k, name in enumerate(names)}
+        sizes = np.array([_field_scale(name, scales) for name in names])
+        rigid = {"modes": kinematics.rigid_modes} if "u.x" in rows else None
+        lift, notes = build_lift(mesh, rows, tuple(constraints), sizes, rigid)
+        pairs = sorted({pair for term in terms for pair in _coupled(term, len(names))})
+        pattern = assembly.build_pattern(mesh, lift, pairs)
+        arrays = jax.tree.map(jnp.asarray, (host, potentials, kinematics))
+        return cls(
+            mesh, arrays[0], arrays[1], arrays[2], tuple(constraints), scales, names, scalars, terms, members, lift,
+            pattern, tuple(notes), degree,
+        )  # fmt: skip
+
+    @property
+    def unknowns(self) -> int:
+        """Number of free unknowns, global scalars included."""
+        return self.lift.size + len(self.scalars)
+
+    @property
+    def domain(self) -> tuple[float, float] | None:
+        """Open interval that c must stay in, from the free energies."""
+        bounds = [t.domain for p in self.potentials for t in p.stored() if t.domain is not None]
+        return (max(b[0] for b in bounds), min(b[1] for b in bounds)) if bounds else None
+
+    # --- states -------------------------------------------------------------------------------------------------
+
+    def uniform(self, c: float = 0.0) -> State:
+        """A state of uniform composition, with every other unknown zero."""
+        return self.state(c=c)
+
+    def state(self, **values: Any) -> State:
+        """A state from SI values: numbers, nodal arrays, or functions of the points [m]; the rest is zero."""
+        n, out = len(self.mesh.points), {}
+        for name in dict.fromkeys(f.split(".")[0] for f in self.fields):
+            shape = (n, self.mesh.dim) if name == "u" else (n,)
+            value = values.pop(name, 0.0)
+            value = value(self.mesh.points) if callable(value) else value
+            out[name] = np.array(np.broadcast_to(np.asarray(value, float), shape))
+        out.update({name: np.float64(values.pop(name, 0.0)) for name in self.scalars})
+        if values:
+            raise ChemomechError(f"The problem has no {', '.join(values)}; its unknowns are {', '.join(out)}.")
+        return State(out)
+
+    def pack(self, state: State) -> Packed:
+        """Scaled arrays of a state, as the residual takes them."""
+        columns = [state.values[f] if "." not in f else state.u[:, AXES.index(f[-1])] for f in self.fields]
+        Z = jnp.stack([jnp.asarray(v) / _field_scale(f, self.scales) for f, v in zip(self.fields, columns, strict=True)])
+        s = [jnp.asarray(state.values[name]) / _scalar_scale(name, self.scales) for name in self.scalars]
+        return Z, jnp.stack(s) if s else jnp.zeros(0)
+
+    def unpack(self, packed: Packed) -> State:
+        """The SI state of scaled arrays."""
+        Z, s = packed
+        rows = {f: np.asarray(Z[k]) * _field_scale(f, self.scales) for k, f in enumerate(self.fields)}
+        out: dict[str, Any] = {f: v for f, v in rows.items() if "." not in f}
+        if "u.x" in rows:
+            out["u"] = np.stack([rows[f"u.{a}"] for a in AXES[: self.mesh.dim]], axis=1)
+        out.update({name: float(s[k]) * _scalar_scale(name, self.scales) for k, name in enumerate(self.scalars)})
+        return State(out)
+
+    def drive(self, **given: tuple[str, float]) -> Drive:
+        """What acts on the global scalars, e.g. drive(V=("load", current [A])) or drive(V=("value", 3.4))."""
+        prescribed = np.array([given.get(name, ("load", 0.0))[0] == "value" for name in self.scalars], bool)
+        sizes = [
+            _scalar_scale(name, self.scales) if fix else _load_scale(name, self.scales)
+            for name, fix in zip(self.scalars, prescribed, strict=True)
+        ]
+        value = [given.get(name, ("load", 0.0))[1] / size for name, size in zip(self.scalars, sizes, strict=True)]
+        return Drive(jnp.asarray(prescribed), jnp.asarray(value, dtype=float))
+
+    # --- residual and tangent -----------------------------------------------------------------------------------
+
+    def parameters(self) -> list[Any]:
+        """Scaled parameters of each term, per-cell values sliced to its domain."""
+        raw = self.scales.apply((self.potentials, self.host, self.kinematics))
+        return [_sliced(raw, member, term.domain) for term, member in zip(self.terms, self.members, strict=True)]
+
+    def constants(self) -> tuple[Any, Any]:
+        """The parts A and B of the tangent A + dt B + varying, for the present parameters."""
+        now = self.pack(self.uniform(0.5))
+        return tuple(_constant(self, now, kind) for kind in (Entry.CONSTANT, Entry.DT))
+
+    def energy(self, state: State) -> dict[str, float]:
+        """Stored energy by name [J]; no multipliers, no lagged terms."""
+        scale = self.scales.of("J")
+        return {name: float(v) * scale for name, v in ledger(self, self.pack(state)).items()}
+
+
+@eqx.filter_jit
+def residual(problem: Problem, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> Float[Array, " N"]:
+    """Reduced residual: nodal rows, then one row for each global scalar."""
+    now = expand(problem, x)
+    R, r = assembly.residual(problem.terms, problem.parameters(), now, rate, prev, t, dt)
+    loaded = r - drive.value * jnp.where(_rated(problem), dt, 1.0)
+    r = jnp.where(drive.prescribed, now[1] - drive.value, loaded)
+    return jnp.concatenate([problem.lift.reduce(R.ravel()), r])
+
+
+@eqx.filter_jit
+def tangent(problem: Problem, constants, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> Tangent:
+    """Derivative of the residual, through both slots."""
+    now = expand(problem, x)
+    A, B = constants
+    C = assembly.varying(problem.terms, problem.parameters(), problem.pattern, problem.lift, now, rate, prev, t, dt)
+    data, border = assembly.combine(A, B, C, dt)
+    fixed = drive.prescribed[:, None]
+    row = jnp.where(fixed, 0.0, border.row)
+    corner = jnp.where(fixed, jnp.eye(len(drive.value)), border.corner)
+    return Tangent(data, Border(border.column, row, corner), problem.pattern)
+
+
+@eqx.filter_jit
+def _constant(problem: Problem, now: Packed, kind: Entry):
+    return assembly.constant(problem.terms, problem.parameters(), problem.pattern, problem.lift, now, kind)
+
+
+def expand(problem: Problem, x: Float[Array, " N"]) -> Packed:
+    """Reduced unknowns to all nodal values and scalars."""
+    n = problem.lift.size
+    Z = problem.lift.expand(x[:n]).reshape(len(problem.fields), -1)
+    return Z, x[n:]
+
+
+def restrict(problem: Problem, packed: Packed) -> Float[Array, " N"]:
+    """All nodal values and scalars to reduced unknowns."""
+    return jnp.concatenate([problem.lift.restrict(packed[0].ravel()), packed[1]])
+
+
+@eqx.filter_jit
+def ledger(problem: Problem, now: Packed) -> dict[str, Any]:
+    """Scaled stored energy of each named part, summed over domains."""
+    out: dict[str, Any] = {}
+    for term, params in zip(problem.terms, problem.parameters(), strict=True):
+        s = _local(problem, term, params, now)
+        weight = term.domain.weight * params[2].weight(s.x)
+        for part in (energy for p in params[0] for energy in p.stored()):
+            out[part.name] = out.get(part.name, 0.0) + jnp.sum(weight * part(s))
+    return out
+
+
+@eqx.filter_jit
+def stress_at_points(problem: Problem, now: Packed) -> Float[Array, "6 q cells"]:
+    """Scaled Cauchy stress d psi / d strain at the quadrature points of all cells (xx yy zz yz xz xy)."""
+    out = jnp.zeros((6, len(problem.terms[0].domain.x[0]), len(problem.mesh.cells)))
+    for term, params in zip(problem.terms, problem.parameters(), strict=True):
+        energies = [e for p in params[0] for e in p.stored()]
+        if term.domain.normal is not None or not energies or "u.x" not in problem.fields:
+            continue
+        s = _local(problem, term, params, now)
+        shape = term.domain.weight.shape
+        H = jax.tree.map(lambda a, shape=shape: jnp.broadcast_to(jnp.asarray(a, float), shape), _dense(s.H))
+
+        def total(H, s=s, energies=energies):
+            return sum(jnp.sum(jnp.broadcast_to(e(s.replace(H=H)), shape)) for e in energies)
+
+        sigma = jax.grad(total)(H).sym
+        values = jnp.stack([sigma.xx, sigma.yy, sigma.zz, sigma.yz, sigma.xz, sigma.xy])
+        out = out.at[:, :, term.domain.cell].add(values)
+    return out
+
+
+def _dense(H: Tensor) -> Tensor:
+    return Tensor(*(getattr(H, a + b) for a in AXES for b in AXES))
+
+
+def _local(problem, term, params, now) -> Local:
+    point = assembly.evaluate(term, *now)
+    x = list(term.domain.x)
+    normal = None if term.domain.normal is None else list(term.domain.normal)
+    zero = jnp.zeros(())
+    return term.density.local(point, x, normal, zero, zero, params[1], params[2])
+
+
+# --- construction -------------------------------------------------------------------------------------------------
+
+
+def _relaxed(potential, kinematics):
+    if isinstance(potential, Stored):
+        return Stored(kinematics.relaxed(potential.psi), on=potential.on)
+    return potential
+
+
+def _components(fields: Sequence[str], dim: int) -> tuple[str, ...]:
+    unknown = [f for f in fields if f not in FIELD_UNITS]
+    if unknown:
+        raise ChemomechError(f"Unknown fields {unknown}; the fields are {', '.join(FIELD_UNITS)}.")
+    return tuple(name for f in fields for name in ([f"u.{a}" for a in AXES[:dim]] if f == "u" else [f]))
+
+
+def _domains(mesh, potentials, scales, degree):
+    points = jnp.asarray(mesh.points / scales.length)
+    names = dict.fromkeys((None, *(p.on for p in potentials)))
+    domains, members = [], []
+    for on in names:
+        if on is None or on in mesh.cell_sets:
+            cells = np.asarray(mesh.cells_of(on))
+            domains.append(domain.over_cells(mesh, points, cells, degree))
+        else:
+            domains.append(domain.over_facets(mesh, points, mesh.facets(on), max(degree, 3)))
+        members.append(tuple(k for k, p in enumerate(potentials) if p.on == on))
+    used = [k for k, member in enumerate(members) if member]
+    return [domains[k] for k in used], tuple(members[k] for k in used)
+
+
+def _sliced(raw, member, dom):
+    potentials, host, kinematics = raw
+
+    def pick(leaf):
+        if not isinstance(leaf, PerCell):
+            return leaf
+        return jnp.moveaxis(jnp.asarray(leaf.values)[dom.cell], 0, -1)[..., None, :]
+
+    chosen = tuple(potentials[k] for k in member)
+    return jax.tree.map(pick, (chosen, host, kinematics), is_leaf=lambda v: isinstance(v, PerCell))
+
+
+def _analyse(raw, scales, domains, members, names, scalars) -> tuple[Term, ...]:
+    potentials, host, kinematics = scales.apply(raw)
+    thin = jax.tree.map(
+        lambda v: jnp.asarray(v.values)[0] if isinstance(v, PerCell) else jnp.asarray(v),
+        (potentials, host, kinematics), is_leaf=lambda v: isinstance(v, PerCell),
+    )  # fmt: skip
+    density = Density(names, scalars)
+    return tuple(
+        Term.analyse(density, dom, (tuple(thin[0][k] for k in member), thin[1], thin[2]), len(names), len(scalars))
+        for dom, member in zip(domains, members, strict=True)
+    )
+
+
+def _used(terms, names, scalars, dim):
+    touched = {index for term in terms for (p, q), _ in term.entries for index in (p, q)}
+    width = dim + 1
+    fields = {k // width for k in touched if k < len(names) * width}
+    kept = tuple(name for k, name in enumerate(names) if k in fields)
+    if any(name.startswith("u.") for name in kept):
+        kept = tuple(name for name in names if name in kept or name.startswith("u."))
+    return kept, tuple(s for k, s in enumerate(scalars) if len(names) * width + k in touched)
+
+
+def _coupled(term: Term, fields: int) -> set[tuple[int, int]]:
+    width = term.domain.dim + 1
+    nodal = fields * width
+    return {(p // width, q // width) for (p, q), _ in term.entries if p < nodal and q < nodal}
+
+
+def _rated(problem: Problem) -> np.ndarray:
+    return np.array([name == "V" for name in problem.scalars], bool)
+
+
+def _field_scale(name: str, scales: Scales) -> float:
+    return scales.of(FIELD_UNITS[name.split(".")[0]])
+
+
+def _scalar_scale(name: str, scales: Scales) -> float:
+    return scales.of(SCALAR_UNITS.get(name, "1"))
+
+
+def _load_scale(name: str, scales: Scales) -> float:
+    """Loads are conjugate to their scalar: a current to a voltage, a work to a strain."""
+    return scales.of("A") if name == "V" else scales.of("J") / _scalar_scale(name, scales)
+
+
+def _check_homogeneous(potentials, host, scales) -> None:
+    """An energy that hides a number with a unit changes its value with the scales: refuse it by name."""
+    rng = np.random.default_rng(0)
+    for part in (e for p in potentials for e in p.stored()):
+        if any(isinstance(v, PerCell) for v in jax.tree.leaves(part, is_leaf=lambda v: isinstance(v, PerCell))):
+            continue
+        values = [_sample(part, host, s, np.random.default_rng(rng.integers(1))) for s in (Scales.unit(), scales)]
+        if not np.isclose(values[0], values[1], rtol=1e-6, atol=0):
+            raise ChemomechError(
+                f"{type(part).__name__} is not homogeneous in its units: {values[0]:g} J/m^3 in SI but {values[1]:g} "
+                "in scaled numbers. Declare every number that has a unit with `param(unit=...)`, or take c_max, RT "
+                "and F from `s.host`."
+            )
+
+
+def _sample(part: AbstractFreeEnergy, host: Host, scales: Scales, rng: np.random.Generator) -> float:
+    def draw():
+        return float(rng.uniform(0.2, 0.8))
+
+    length = scales.length
+    values: dict[str, Any] = {"c": draw(), "mu": draw() * 1e3 / scales.of("J/mol"), "V": draw() / scales.of("V")}
+    values |= {f"grad_{k}": Vector(*(draw() * 1e8 * length * v for _ in range(3))) for k, v in
+               (("c", 1.0), ("mu", 1e3 / scales.of("J/mol")))}  # fmt: skip
+    values |= {"H": Tensor(*(draw() * 0.01 for _ in range(9))), "normal": Vector(0.6, 0.8, 0.0)}
+    values |= {"u": Vector(*(draw() * 1e-9 / length for _ in range(3)))}
+    x = Vector(*(draw() * 1e-8 / length for _ in range(3)))
+    scaled, scaled_host = scales.apply(part), scales.apply(host)
+    psi = scaled(Local(values, scaled_host, x, 0.0, 1.0))
+    size = scales.of("J/m^2") if part.name == "surface" else scales.energy_density
+    return float(psi) * size

@@ -1,0 +1,92 @@
+"""Sparse factorisations on the host: PARDISO where it is installed, else SuperLU."""
+
+from __future__ import annotations
+
+import importlib.util
+import weakref
+
+import numpy as np
+from jaxtyping import Float
+from scipy.sparse import csc_matrix, csr_matrix
+from scipy.sparse.linalg import splu
+
+from ..errors import SolveError
+
+BACKENDS = ("pardiso", "superlu")
+
+
+def installed() -> tuple[str, ...]:
+    """The backends that can be used here, best first."""
+    return BACKENDS if importlib.util.find_spec("pypardiso") is not None else BACKENDS[1:]
+
+
+def factorisation(backend: str) -> Pardiso | SuperLU:
+    """An empty factorisation of the named backend, "auto" for the best installed.
+
+    Raises:
+        SolveError: the backend is unknown or not installed.
+    """
+    name = installed()[0] if backend == "auto" else backend
+    if name not in BACKENDS:
+        raise SolveError(f'Unknown direct solver "{backend}". Choose "auto" or one of {", ".join(BACKENDS)}.')
+    if name not in installed():
+        raise SolveError('PARDISO is not installed. Run `pip install "chemomech[direct]"`, or choose "superlu".')
+    return Pardiso() if name == "pardiso" else SuperLU()
+
+
+class SuperLU:
+    """LU with COLAMD ordering; a fresh analysis every time."""
+
+    def __init__(self):
+        self._lu = None
+        self.work = 0.0
+
+    def update(self, A: csr_matrix) -> None:
+        """Factorise a matrix. Its arrays, read as columns, are those of the transpose: no conversion is needed."""
+        transposed = csc_matrix((A.data, A.indices, A.indptr), shape=A.shape)
+        try:
+            self._lu = splu(transposed, permc_spec="COLAMD")
+        except RuntimeError as error:
+            raise SolveError(f"SuperLU: {error}. The tangent is singular: is a field without stiffness?") from None
+
+    def solve(self, b: Float[np.ndarray, " n"], *, transpose: bool = False) -> Float[np.ndarray, " n"]:
+        """A^-1 b, or A^-T b."""
+        return self._lu.solve(b, trans="N" if transpose else "T")
+
+
+class Pardiso:
+    """MKL PARDISO; the analysis is stored, so a matrix of the same pattern costs the numeric phase only."""
+
+    def __init__(self):
+        import pypardiso
+
+        self._solver = pypardiso.PyPardisoSolver(mtype=11)
+        self._matrix = None
+        weakref.finalize(self, _release, self._solver)
+
+    def update(self, A: csr_matrix) -> None:
+        """Factorise a matrix of the pattern seen first."""
+        self._solver.set_phase(12 if self._matrix is None else 22)
+        self._matrix = A
+        self._call(np.zeros((A.shape[0], 1)))
+
+    def solve(self, b: Float[np.ndarray, " n"], *, transpose: bool = False) -> Float[np.ndarray, " n"]:
+        """A^-1 b, or A^-T b."""
+        self._solver.set_phase(33)
+        self._solver.set_iparm(12, 2 if transpose else 0)
+        return self._call(np.asfortranarray(b.reshape(len(b), -1))).reshape(b.shape)
+
+    def _call(self, b):
+        from pypardiso.pardiso_wrapper import PyPardisoError
+
+        try:
+            return self._solver._call_pardiso(self._matrix, b)
+        except PyPardisoError as error:
+            raise SolveError(f"{error} The tangent may be singular: is a field without stiffness?") from None
+
+
+def _release(solver) -> None:
+    try:
+        solver.free_memory(everything=True)
+    except Exception:  # at interpreter exit the library may already be gone
+        return

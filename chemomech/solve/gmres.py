@@ -1,0 +1,62 @@
+"""Flexible GMRES on the host: right-preconditioned, so the residual that it reduces is the true one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+Operator = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]
+
+
+def fgmres(
+    apply: Operator, precondition: Operator, b: Float[np.ndarray, " n"], *, rtol: float, max_iterations: int
+) -> tuple[Float[np.ndarray, " n"], int, float]:
+    """Solve A x = b from zero, without restart.
+
+    Args:
+        apply: A x.
+        precondition: an approximation of A^-1 x.
+        b: right-hand side.
+        rtol: stop at |b - A x| <= rtol |b|.
+        max_iterations: stop at the latest then.
+
+    Returns:
+        x, the number of iterations, and the relative residual reached.
+    """
+    norm = float(np.linalg.norm(b))
+    if norm == 0.0:
+        return np.zeros_like(b), 0, 0.0
+    basis, images = [b / norm], []
+    H = np.zeros((max_iterations + 1, max_iterations))
+    rotations: list[tuple[float, float]] = []
+    g = np.zeros(max_iterations + 1)
+    g[0] = norm
+    k = 0
+    for k in range(1, max_iterations + 1):
+        images.append(precondition(basis[-1]))
+        w = apply(images[-1])
+        for _ in range(2):  # twice is enough for full orthogonality
+            for i, v in enumerate(basis):
+                h = float(v @ w)
+                H[i, k - 1] += h
+                w = w - h * v
+        H[k, k - 1] = np.linalg.norm(w)
+        _rotate(H, g, rotations, k - 1)
+        if abs(g[k]) <= rtol * norm or H[k - 1, k - 1] == 0.0 or not np.isfinite(g[k]):
+            break
+        basis.append(w / np.linalg.norm(w))
+    y = np.linalg.solve(np.triu(H[:k, :k]), g[:k]) if np.all(np.isfinite(H[:k, :k])) else np.zeros(k)
+    x = sum(coefficient * z for coefficient, z in zip(y, images, strict=True))
+    return x, k, abs(float(g[k])) / norm
+
+
+def _rotate(H, g, rotations, j):
+    for i, (c, s) in enumerate(rotations):
+        H[i, j], H[i + 1, j] = c * H[i, j] + s * H[i + 1, j], -s * H[i, j] + c * H[i + 1, j]
+    r = float(np.hypot(H[j, j], H[j + 1, j])) or 1.0
+    c, s = H[j, j] / r, H[j + 1, j] / r
+    rotations.append((c, s))
+    H[j, j], H[j + 1, j] = r, 0.0
+    g[j], g[j + 1] = c * g[j], -s * g[j]

@@ -1,0 +1,108 @@
+"""Newton's method with a step limit, and a clear account of how it ended."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+from ..errors import SolveError
+from .linear import AbstractLinearSolver, HostDirect
+
+Vector = Float[np.ndarray, " N"]
+
+
+class System(NamedTuple):
+    """What Newton needs of a problem; all vectors are scaled."""
+
+    residual: Callable[[Vector], Vector]
+    tangent: Callable[[Vector], Any]
+    limit: Callable[[Vector, Vector], float]  # largest admissible multiple of a step
+    norms: Callable[[Vector], dict[str, float]]  # largest entry of each field
+
+
+class Result(NamedTuple):
+    """Where Newton ended."""
+
+    x: Vector
+    converged: bool
+    iterations: int
+    reason: str
+    updates: dict[str, float]  # last update, by field
+    linear_state: Any
+    linear_iterations: int
+    factorisations: int
+
+
+class AbstractTest(eqx.Module):
+    """When a Newton iteration has converged."""
+
+    @abc.abstractmethod
+    def __call__(self, norms: dict[str, float], residual: float, first_update: float) -> bool:
+        """Decide from the last update by field, the residual after it, and the size of the first update."""
+
+
+class UpdateTest(AbstractTest):
+    """The last full update of every field, in scaled units, is below a tolerance (the error is its square)."""
+
+    tol: float = eqx.field(static=True, default=1e-7)
+
+    def __call__(self, norms: dict[str, float], residual: float, first_update: float) -> bool:
+        return max(norms.values(), default=0.0) < self.tol
+
+
+class Newton(eqx.Module):
+    """Newton's method on R(x) = 0.
+
+    Args:
+        linear: linear solver.
+        test: convergence test.
+        max_iterations: give up after that many.
+        linear_rtol: relative residual of each linear solve.
+    """
+
+    linear: AbstractLinearSolver = HostDirect()
+    test: AbstractTest = UpdateTest()
+    max_iterations: int = eqx.field(static=True, default=12)
+    linear_rtol: float = eqx.field(static=True, default=1e-9)
+
+    def solve(self, system: System, x: Vector, linear_state: Any = None) -> Result:
+        """Iterate from x; never raises for lack of convergence, `Result.reason` says what happened."""
+        r = system.residual(x)
+        first, krylov, factorisations, norms = 0.0, 0, 0, {}
+        if not np.all(np.isfinite(r)):
+            return Result(x, False, 0, "the residual of the first guess is not finite", norms, linear_state, 0, 0)
+        for k in range(1, self.max_iterations + 1):
+            try:
+                linear_state = self.linear.init(system.tangent(x), linear_state)
+                dx, stats = self.linear.solve(linear_state, -r, rtol=self.linear_rtol)
+            except SolveError as error:
+                return Result(x, False, k, str(error), norms, None, krylov, factorisations)
+            krylov, factorisations = krylov + stats.iterations, factorisations + stats.factorised
+            norms = system.norms(dx)
+            if not np.all(np.isfinite(dx)):
+                return Result(x, False, k, "the update is not finite", norms, None, krylov, factorisations)
+            step = min(1.0, system.limit(x, dx))
+            x, r = _advance(system, x, dx, step)
+            first = first or float(np.linalg.norm(dx))
+            if step == 1.0 and self.test(norms, float(np.linalg.norm(r)), first):
+                return Result(x, True, k, "converged", norms, linear_state, krylov, factorisations)
+            if not np.all(np.isfinite(r)) or max(norms.values()) > 1e8:
+                return Result(x, False, k, "the iteration diverged", norms, None, krylov, factorisations)
+        worst = max(norms, key=norms.__getitem__)
+        reason = f"no convergence in {self.max_iterations} iterations; last update of {worst} {norms[worst]:.1e}"
+        return Result(x, False, self.max_iterations, reason, norms, linear_state, krylov, factorisations)
+
+
+def _advance(system: System, x: Vector, dx: Vector, step: float) -> tuple[Vector, Vector]:
+    for _ in range(4):
+        trial = x + step * dx
+        r = system.residual(trial)
+        if np.all(np.isfinite(r)):
+            break
+        step *= 0.5
+    return trial, r

@@ -1,0 +1,176 @@
+"""Vectors and tensors as sets of components, so that a density reads like mathematics and XLA sees whole arrays.
+
+A component is a scalar at one point to the reader and an array over (points, elements) underneath. A Python zero is
+an exact zero: products with it vanish before tracing, which keeps 2-D problems as cheap as hand-written ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+Component = Any  # a float or an array over (points, elements)
+
+
+def _is_zero(a: Component) -> bool:
+    return isinstance(a, float | int) and a == 0
+
+
+def mul(a: Component, b: Component) -> Component:
+    """a b, with exact Python zeros dropped."""
+    return 0.0 if _is_zero(a) or _is_zero(b) else a * b
+
+
+def add(*terms: Component) -> Component:
+    """Sum of components, with exact Python zeros dropped."""
+    kept = [t for t in terms if not _is_zero(t)]
+    return sum(kept[1:], kept[0]) if kept else 0.0
+
+
+def _map(f: Callable, *tensors: Any) -> Any:
+    names = tensors[0].__dataclass_fields__
+    return type(tensors[0])(*(f(*(getattr(t, n) for t in tensors)) for n in names))
+
+
+class _Components(eqx.Module):
+    def __add__(self, other):
+        return _map(add, self, other)
+
+    def __sub__(self, other):
+        return _map(lambda a, b: add(a, mul(-1.0, b)), self, other)
+
+    def __mul__(self, factor):
+        return _map(lambda a: mul(a, factor), self)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, factor):
+        return _map(lambda a: 0.0 if _is_zero(a) else a / factor, self)
+
+    def __neg__(self):
+        return _map(lambda a: mul(-1.0, a), self)
+
+
+class Vector(_Components):
+    """A vector with components x, y, z."""
+
+    x: Component = 0.0
+    y: Component = 0.0
+    z: Component = 0.0
+
+    def dot(self, other: Vector) -> Component:
+        """a . b"""
+        return add(mul(self.x, other.x), mul(self.y, other.y), mul(self.z, other.z))
+
+    def transformed(self, matrix: Any) -> Vector:
+        """A a, with A a 3 x 3 matrix of components."""
+        v = (self.x, self.y, self.z)
+        return Vector(*(add(*(mul(entry(matrix, i, j), v[j]) for j in range(3))) for i in range(3)))
+
+
+class Tensor(_Components):
+    """A second-order tensor with nine components, such as the displacement gradient H_ij = du_i/dx_j."""
+
+    xx: Component = 0.0
+    xy: Component = 0.0
+    xz: Component = 0.0
+    yx: Component = 0.0
+    yy: Component = 0.0
+    yz: Component = 0.0
+    zx: Component = 0.0
+    zy: Component = 0.0
+    zz: Component = 0.0
+
+    @property
+    def sym(self) -> Sym:
+        """(H + H^T) / 2"""
+
+        def half(a, b):
+            return mul(0.5, add(a, b))
+
+        return Sym(
+            self.xx, self.yy, self.zz, half(self.yz, self.zy), half(self.xz, self.zx), half(self.xy, self.yx)
+        )
+
+    def rows(self) -> tuple[tuple[Component, ...], ...]:
+        """The components as nested tuples."""
+        return ((self.xx, self.xy, self.xz), (self.yx, self.yy, self.yz), (self.zx, self.zy, self.zz))
+
+    def transformed(self, matrix: Any) -> Tensor:
+        """A H A^T, with A a 3 x 3 matrix of components."""
+        return Tensor(*_sandwich(matrix, self.rows()))
+
+
+class Sym(_Components):
+    """A symmetric second-order tensor, components in the order xx, yy, zz, yz, xz, xy (Voigt's)."""
+
+    xx: Component = 0.0
+    yy: Component = 0.0
+    zz: Component = 0.0
+    yz: Component = 0.0
+    xz: Component = 0.0
+    xy: Component = 0.0
+
+    @property
+    def trace(self) -> Component:
+        """a_kk"""
+        return add(self.xx, self.yy, self.zz)
+
+    @property
+    def dev(self) -> Sym:
+        """a - tr(a)/3 I"""
+        mean = mul(-1.0 / 3.0, self.trace)
+        return Sym(add(self.xx, mean), add(self.yy, mean), add(self.zz, mean), self.yz, self.xz, self.xy)
+
+    def ddot(self, other: Sym) -> Component:
+        """a : b = a_ij b_ij"""
+        normal = add(mul(self.xx, other.xx), mul(self.yy, other.yy), mul(self.zz, other.zz))
+        shear = add(mul(self.yz, other.yz), mul(self.xz, other.xz), mul(self.xy, other.xy))
+        return add(normal, mul(2.0, shear))
+
+    def rows(self) -> tuple[tuple[Component, ...], ...]:
+        """The components as nested tuples."""
+        return ((self.xx, self.xy, self.xz), (self.xy, self.yy, self.yz), (self.xz, self.yz, self.zz))
+
+    def transformed(self, matrix: Any) -> Sym:
+        """A a A^T, with A a 3 x 3 matrix of components."""
+        xx, xy, xz, _, yy, yz, _, _, zz = _sandwich(matrix, self.rows())
+        return Sym(xx, yy, zz, yz, xz, xy)
+
+    def voigt(self) -> tuple[Component, ...]:
+        """Strain in Voigt's notation: (xx, yy, zz, 2 yz, 2 xz, 2 xy)."""
+        return (self.xx, self.yy, self.zz, mul(2.0, self.yz), mul(2.0, self.xz), mul(2.0, self.xy))
+
+
+def entry(matrix: Any, i: int, j: int) -> Component:
+    """Component (i, j) of an array or of a nested tuple; NumPy's zeros become exact zeros."""
+    entry = matrix[i][j] if isinstance(matrix, tuple | list) else matrix[i, j]
+    return float(entry) if isinstance(entry, np.floating | np.integer) else entry
+
+
+def _sandwich(matrix: Any, rows: tuple[tuple[Component, ...], ...]) -> list[Component]:
+    half = [[add(*(mul(entry(matrix, i, k), rows[k][j]) for k in range(3))) for j in range(3)] for i in range(3)]
+    return [add(*(mul(half[i][k], entry(matrix, j, k)) for k in range(3))) for i in range(3) for j in range(3)]
+
+
+def quadratic(matrix: Any, v: tuple[Component, ...]) -> Component:
+    """1/2 v . A v for a matrix of any size (6 x 6 stiffness in Voigt's notation, 3 x 3 tensor)."""
+    rows = [add(*(mul(entry(matrix, i, j), v[j]) for j in range(len(v)))) for i in range(len(v))]
+    return mul(0.5, add(*(mul(v[i], rows[i]) for i in range(len(v)))))
+
+
+def xlogx(c: Component) -> Component:
+    """c ln c, with 0 and a finite derivative for c <= 0 (never NaN, so gradients stay finite)."""
+    positive = c > 0
+    safe = jnp.where(positive, c, 1.0)
+    return jnp.where(positive, safe * jnp.log(safe), 0.0)
+
+
+def safe_exp(x: Component, limit: float = 60.0) -> Component:
+    """exp(x) up to x = limit, then its tangent: no overflow on the way to a converged overpotential."""
+    clipped = jnp.minimum(x, limit)
+    return jnp.exp(clipped) * (1.0 + x - clipped)
