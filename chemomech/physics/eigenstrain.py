@@ -38,9 +38,9 @@ def _six(value: Any, lead: int) -> Any:
     if shape == (6,):
         return value
     if shape == ():
-        return backend.stack([value] * 3 + [0.0 * value] * 3, axis=-1)
+        return backend.stack([value] * 3 + [backend.zeros_like(value)] * 3, axis=-1)
     if shape == (3,):
-        return backend.concatenate([value, 0.0 * value], axis=-1)
+        return backend.concatenate([value, backend.zeros_like(value)], axis=-1)
     if shape == (3, 3):
         return backend.stack([value[..., i, j] for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))], axis=-1)
     raise ConfigError(f"A strain has 1, 3, 6 or 3 x 3 components, but its shape is {shape}.")
