@@ -575,7 +575,7 @@ _SOUND = (
 
 def _unit(length: float) -> str:
     """Unit in which a length [m] reads well."""
-    return next((unit for unit in ("m", "mm", "um") if length >= 0.5 * LENGTHS[unit]), "nm")
+    return next((unit for unit in ("m", "mm", "um") if length >= 0.1 * LENGTHS[unit]), "nm")
 
 
 def _place(mesh: Mesh, point) -> str:

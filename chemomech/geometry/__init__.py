@@ -1,0 +1,6 @@
+"""Parametric geometries meshed by gmsh; the structured meshes of `chemomech.fem.mesh` need no gmsh."""
+
+from chemomech.geometry.particle import ball, disk, ellipsoid_section, sphere_octant
+from chemomech.geometry.platelet import platelet
+
+__all__ = ["ball", "disk", "ellipsoid_section", "platelet", "sphere_octant"]

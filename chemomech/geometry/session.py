@@ -1,0 +1,130 @@
+"""One gmsh model, from loading the library to the finished mesh."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from chemomech.errors import ChemomechError, FileError, MeshError
+from chemomech.fem.mesh import LENGTHS, Mesh
+
+OPTIONS = {
+    "General.Terminal": 0,
+    "General.NumThreads": 1,  # the same mesh on every machine
+    "Mesh.Algorithm": 6,
+    "Mesh.Smoothing": 10,
+    "Mesh.MeshSizeExtendFromBoundary": 1,
+    "Mesh.MeshSizeFromPoints": 0,
+    "Mesh.MeshSizeMax": 1e22,
+    "Mesh.MshFileVersion": 4.1,
+    "Mesh.Binary": 1,
+    "Mesh.SaveAll": 0,
+}
+
+
+def load_gmsh() -> Any:
+    """The gmsh module.
+
+    Raises:
+        ChemomechError: gmsh or one of the system libraries it needs is missing.
+    """
+    try:
+        import gmsh
+    except (ImportError, OSError) as error:
+        raise ChemomechError(
+            f"The geometries need gmsh, which cannot be loaded: {error}. Try: pip install gmsh, and on Debian "
+            "apt-get install --no-install-recommends libgl1 libglu1-mesa libxcursor1 libxft2 libxinerama1 libgomp1 "
+            "libegl1; or read a finished mesh with Mesh.read."
+        ) from error
+    return gmsh
+
+
+@contextmanager
+def session() -> Iterator[Any]:
+    """The gmsh module with an empty model, put away at the end; a session of the caller's is left open.
+
+    Raises:
+        ChemomechError: gmsh cannot be loaded.
+    """
+    gmsh = load_gmsh()
+    guest = bool(gmsh.isInitialized())
+    if not guest:
+        gmsh.initialize(readConfigFiles=False, interruptible=False)
+    before = {name: gmsh.option.getNumber(name) for name in OPTIONS}
+    current = gmsh.model.getCurrent() if guest else ""
+    try:
+        for name, value in OPTIONS.items():
+            gmsh.option.setNumber(name, value)
+        gmsh.model.add("chemomech")
+        yield gmsh
+    finally:
+        _close(gmsh, guest, before, current)
+
+
+def _close(gmsh: Any, guest: bool, before: dict[str, float], current: str) -> None:
+    if not guest:
+        gmsh.finalize()
+        return
+    gmsh.model.remove()
+    gmsh.model.setCurrent(current)
+    for name, value in before.items():
+        gmsh.option.setNumber(name, value)
+
+
+def unit_of(size: float) -> str:
+    """Unit in which a model of this size [m] is built and saved: its size lies well above gmsh's tolerance of 1e-8."""
+    return next((unit for unit in ("m", "mm", "um") if size >= LENGTHS[unit]), "nm")
+
+
+def check_lengths(source: str, **lengths: float) -> None:
+    """Accept positive lengths.
+
+    Raises:
+        MeshError: a length is not positive.
+    """
+    for name, value in lengths.items():
+        if not value > 0:
+            raise MeshError(f"{source}: {name} is {value} m. Try: a positive length in metres, such as 60e-9.")
+
+
+def group(gmsh: Any, dim: int, name: str, tags: list[int]) -> None:
+    """Name entities of one dimension."""
+    gmsh.model.addPhysicalGroup(dim, tags, name=name)
+
+
+def on_plane(gmsh: Any, dim: int, axis: int, value: float, tolerance: float) -> list[int]:
+    """Entities that lie in the plane where coordinate `axis` equals `value`."""
+    tags = [tag for _, tag in gmsh.model.getEntities(dim)]
+    boxes = {tag: gmsh.model.getBoundingBox(dim, tag) for tag in tags}
+    return [t for t, b in boxes.items() if max(abs(b[axis] - value), abs(b[axis + 3] - value)) < tolerance]
+
+
+def mesh_model(gmsh: Any, dim: int, size: float, unit: str, save: str | PathLike | None = None) -> Mesh:
+    """Mesh the model, built in `unit`, with elements up to about `size`, and keep the .msh file if asked to.
+
+    Raises:
+        MeshError: gmsh fails or its mesh is broken.
+        FileError: `save` cannot be written.
+    """
+    gmsh.option.setNumber("Mesh.MeshSizeMax", size)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.msh"
+        try:
+            gmsh.model.mesh.clear()
+            gmsh.model.mesh.generate(dim)
+            gmsh.write(str(path))
+        except Exception as error:  # gmsh raises bare Exception
+            raise MeshError(f"gmsh cannot mesh the geometry: {error}. Try: another element size.") from error
+        mesh = Mesh.read(path, scale=unit)
+        if save is not None:
+            _keep(path, Path(save))
+    return mesh
+
+
+def _keep(path: Path, save: Path) -> None:
+    try:
+        save.write_bytes(path.read_bytes())
+    except OSError as error:
+        raise FileError(f"Cannot write mesh file {save}: {error.strerror}. Try: another folder.") from error

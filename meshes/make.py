@@ -1,0 +1,19 @@
+"""Make the meshes of this folder again: python meshes/make.py [name ...]."""
+
+import sys
+from pathlib import Path
+
+from chemomech.geometry import ellipsoid_section, platelet, sphere_octant
+
+HERE = Path(__file__).parent
+
+MESHES = {
+    "platelet_60nm": lambda save: platelet(side=60e-9, h=1.4e-9, save=save),
+    "platelet_60nm_graded": lambda save: platelet(side=60e-9, h=1.4e-9, edge_h=0.4e-9, save=save),
+    "lmo_octant": lambda save: sphere_octant(radius=5e-6, h=0.3e-6, save=save),
+    "lixv2o5_ellipsoid": lambda save: ellipsoid_section(a=100e-9, b=100e-9, h=4e-9, save=save),
+}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or MESHES:
+        print(name, MESHES[name](HERE / f"{name}.msh"))
