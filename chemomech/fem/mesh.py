@@ -642,6 +642,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _load_gmsh(path: Path) -> dict[str, Any]:
     import meshio
 
+    _check_names(path)
     raw = meshio.gmsh.read(str(path))
     points, cell_type = _flatten(raw.points, raw.cells, path)
     sets: tuple[dict, dict, dict] = ({}, {}, {})
@@ -659,6 +660,15 @@ def _load_gmsh(path: Path) -> dict[str, Any]:
         "point_sets": sets[2],
         "cell_data": _merge_data(raw, cell_type),
     }
+
+
+def _check_names(path: Path) -> None:
+    # meshio keeps one group per name and drops the others without a word.
+    section = path.read_bytes().partition(b"$PhysicalNames")[2].partition(b"$EndPhysicalNames")[0]
+    names = [line.split('"')[1] for line in section.decode().splitlines() if '"' in line]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise MeshError(f"{path}: the name '{twice[0]}' belongs to several groups. Try: a name of its own for each.")
 
 
 def _group(raw, name: str, cell_type: str, codim: int, path: Path) -> Int[np.ndarray, "..."]:

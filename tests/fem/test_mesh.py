@@ -288,6 +288,7 @@ SURFACES = "2 1 2 1\n4 1 2 3\n2 2 2 1\n5 1 3 4\n"
 MIDDLE = "1 2 1 1\n3 1 3\n"
 FILES = {
     "truncated": (lambda text: text[: text.index("$EndNodes") - 20], "Cannot read mesh file .*square.msh"),
+    "name twice": (lambda text: text.replace('2 1 "lower"', '2 1 "bottom"'), "'bottom' belongs to several groups"),
     "garbage": (lambda text: "hello", "Cannot read mesh file"),
     "partly inverted": (lambda text: text.replace("4 1 2 3\n", "4 1 3 2\n"), "1 of 2 cells"),
     "empty group": (
