@@ -7,7 +7,7 @@ from ..physics import GradientEnergy, LinearElastic, RegularSolution, SymmetricE
 from .material import Material, Row
 
 OKANE = "PyBaMM, parameter set OKane2022"
-MPET = "MPET, configs/params_graphite.cfg"
+MPET = "MPET, configs/params_graphite_1param.cfg"
 
 
 def one_layer() -> Material:
@@ -33,7 +33,7 @@ def one_layer() -> Material:
             Row("strain", "0.03424", f"{OKANE}; Omega c_max/3 with Omega = 3.1e-6 m^3/mol", "derived"),
             Row("D", "3.3e-14 m^2/s", OKANE),
             Row("k0", "0.679 A/m^2", f"{OKANE}; 6.48e-7, sqrt(c_e) c_max at c_e = 1000 mol/m^3", "derived"),
-            Row("V0", "0.12 V", MPET),
+            Row("V0", "0.12 V", "MPET, graphite open-circuit voltage"),
         ),
         references=(
             "O'Kane et al., Phys. Chem. Chem. Phys. 24 (2022) 7909, doi:10.1039/D2CP00417H",
