@@ -1,1 +1,26 @@
 """Differentiable finite elements for the chemo-mechanics of battery electrodes."""
+
+from . import materials
+from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell, Sum
+from .errors import ChemomechError, ConfigError, FileError, MeshError, SolveError, UnitError
+from .evolution import Evolution
+from .fem.constraints import Fixed, Periodic, Pinned, Tied
+from .fem.mesh import Mesh
+from .physics import *  # noqa: F403
+from .physics import __all__ as _physics
+from .problem import Problem, State
+from .protocol import Charge, Closed, Discharge, Hold, Protocol, Rest
+from .simulate import Observer, Solution, simulate
+from .solve.linear import HostDirect
+from .solve.newton import Newton, UpdateTest
+from .solve.step import BDF2, BackwardEuler, ErrorControl
+from .units import Scales, param
+
+__version__ = "0.1.0"
+__all__ = [
+    "BDF2", "AbstractFreeEnergy", "AbstractPotential", "BackwardEuler", "Charge", "ChemomechError", "Closed",
+    "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host", "HostDirect",
+    "Local", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic", "Pinned", "Problem", "Protocol",
+    "Rest", "Scales", "Solution", "SolveError", "State", "Sum", "Tied", "UnitError", "UpdateTest", "materials",
+    "param", "simulate", *_physics,
+]  # fmt: skip

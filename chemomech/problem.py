@@ -157,6 +157,10 @@ class Problem(eqx.Module):
             pattern, tuple(notes), degree,
         )  # fmt: skip
 
+    def on_device(self) -> Problem:
+        """A copy whose arrays all live on JAX's device, so that compiled functions take them without a transfer."""
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_array(leaf) else leaf, self)
+
     @property
     def unknowns(self) -> int:
         """Number of free unknowns, global scalars included."""
@@ -242,9 +246,14 @@ def residual(problem: Problem, x, rate: Packed, prev: Packed, t, dt, drive: Driv
     return jnp.concatenate([problem.lift.reduce(R.ravel()), r])
 
 
-@eqx.filter_jit
 def tangent(problem: Problem, constants, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> Tangent:
     """Derivative of the residual, through both slots."""
+    data, border = _tangent(problem, constants, x, rate, prev, t, dt, drive)
+    return Tangent(data, border, problem.pattern)
+
+
+@eqx.filter_jit
+def _tangent(problem, constants, x, rate, prev, t, dt, drive):
     now = expand(problem, x)
     A, B = constants
     C = assembly.varying(problem.terms, problem.parameters(), problem.pattern, problem.lift, now, rate, prev, t, dt)
@@ -252,7 +261,7 @@ def tangent(problem: Problem, constants, x, rate: Packed, prev: Packed, t, dt, d
     fixed = drive.prescribed[:, None]
     row = jnp.where(fixed, 0.0, border.row)
     corner = jnp.where(fixed, jnp.eye(len(drive.value)), border.corner)
-    return Tangent(data, Border(border.column, row, corner), problem.pattern)
+    return data, Border(border.column, row, corner)
 
 
 @eqx.filter_jit

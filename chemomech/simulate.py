@@ -1,0 +1,486 @@
+"""The time loop: Newton steps under error control, driven by a protocol, with located stop events."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .density import AbstractFreeEnergy, Sum
+from .errors import SolveError
+from .evolution import Evolution, Measures
+from .problem import Problem, State
+from .protocol import AbstractStep, Protocol, one_c_current
+from .solve.newton import Newton
+from .solve.step import BDF2, AbstractStepper, ErrorControl, History, error_factor
+from .thermo import coherency, stability
+
+UNIFORM = 0.1  # a state with a smaller range of c counts as nearly uniform
+
+
+class Record(NamedTuple):
+    """One row of the history: where the run stands after an accepted step."""
+
+    step: int
+    segment: int
+    time: float  # [s]
+    soc: float
+    voltage: float  # [V]
+    current: float  # [A]
+    charge: float  # lithium inserted by the stepper's own formula [C]
+    measures: Measures
+    dt: float  # [s]
+    newton: int
+
+
+@dataclasses.dataclass
+class Cursor:
+    """Everything that a run needs to go on: written to disk as it is, and read back by a resumed run."""
+
+    step: int
+    segment: int
+    time: float
+    started: float  # time at which the segment began
+    dt: float
+    states: list[Float[np.ndarray, " N"]]
+    lengths: list[float]
+    charges: list[float]
+    frames: int = 0
+    next_frame: float = 0.0
+    initial_mean: float = 0.0
+    finished: bool = False
+
+    @property
+    def history(self) -> History:
+        """The states since the last jump."""
+        return History(tuple(self.states), tuple(self.lengths))
+
+
+class Solution(NamedTuple):
+    """Result of `simulate`: columns of the history, saved states, the final state, and what ended each step."""
+
+    history: dict[str, Float[np.ndarray, " steps"]]
+    frames: list[tuple[float, State]]
+    final: State
+    endings: list[str]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.history[name]
+        except KeyError:
+            raise AttributeError(f"no column '{name}'; the columns are {', '.join(self.history)}") from None
+
+
+class Observer:
+    """Hears what a run does; override what is of interest."""
+
+    def accepted(self, record: Record) -> None:
+        """After every accepted step."""
+
+    def frame(self, record: Record, state: State, cursor: Cursor) -> None:
+        """When fields are to be saved."""
+
+    def ended(self, segment: int, reason: str) -> None:
+        """When a protocol step ends."""
+
+
+def simulate(
+    problem: Problem, state: State, protocol: Protocol | AbstractStep, *, stepper: AbstractStepper | None = None,
+    control: ErrorControl | None = None, newton: Newton | None = None, frames: int = 40,
+    observer: Observer | None = None, cursor: Cursor | None = None, keep: bool = True,
+) -> Solution:  # fmt: skip
+    """Run a protocol from a state.
+
+    Args:
+        problem: what to solve.
+        state: initial state; only its composition matters, the rest is made consistent.
+        protocol: what is done to the electrode; one step is a protocol too.
+        stepper: default BDF2, restarted with backward Euler at every event and current jump.
+        control: default `ErrorControl()`.
+        newton: default `Newton()`.
+        frames: how many times fields are saved, evenly in state of charge (closed systems: in log time).
+        observer: hears every accepted step and every frame.
+        cursor: where to go on from (a resumed run).
+        keep: keep saved states in memory (the observer gets them in any case).
+
+    Raises:
+        ConfigError: a stop event cannot be reached.
+        SolveError: a step fails at the smallest step length; the message says when, where and what to try.
+    """
+    protocol = protocol if isinstance(protocol, Protocol) else Protocol((protocol,))
+    run = _Run(
+        Evolution(problem, newton), protocol, stepper or BDF2(), control or ErrorControl(), frames,
+        observer or Observer(), keep,
+    )  # fmt: skip
+    run.begin(state, cursor)
+    for segment in range(run.cursor.segment, len(protocol.steps)):
+        run.segment(segment)
+    return run.solution()
+
+
+class _Run:
+    """The state of one call of `simulate`."""
+
+    def __init__(self, evolution, protocol, stepper, control, frames, observer, keep):
+        self.evolution, self.protocol, self.stepper, self.control = evolution, protocol, stepper, control
+        self.problem = evolution.problem
+        self.observer, self.keep, self.frame_count = observer, keep, frames
+        self.one_c = one_c_current(float(self.problem.host.faraday), evolution.sites)
+        self.records: list[Record] = []
+        self.saved: list[tuple[float, State]] = []
+        self.endings: list[str] = []
+        self.linear_state: Any = None
+        self.stability = _Stability.of(self.problem)
+
+    # --- start --------------------------------------------------------------------------------------------------
+
+    def begin(self, state: State, cursor: Cursor | None) -> None:
+        """A consistent first state, or the place where an earlier run stopped."""
+        if cursor is not None:
+            self.cursor = cursor
+            return
+        x = self.evolution.start(self.problem.pack(state))
+        mean = self.evolution.mean(x)
+        self.protocol.check(mean, has_voltage="V" in self.problem.scalars)
+        self.cursor = Cursor(0, 0, 0.0, 0.0, 0.0, [x], [], [0.0], initial_mean=mean)
+        x = self._consistent(x, self._drive(self.protocol.steps[0]))
+        self.cursor.states = [x]
+        self._record(0.0, 0)
+        self._frame(self.records[-1])
+
+    def _drive(self, step: AbstractStep):
+        kind, value = step.drive(self.one_c)
+        given = {"V": (kind, value)} if "V" in self.problem.scalars else {}
+        return self.problem.drive(**given)
+
+    def _consistent(self, x, drive):
+        """mu, u and V that belong to c: a backward Euler step too short to move lithium."""
+        dt = 1e-9 * self._first_dt(self.protocol.steps[self.cursor.segment])
+        guess = self._with_voltage_guess(x)
+        result = self.evolution.step(BDF2().formula(dt, None), (x,), guess, self.cursor.time, drive, None)
+        if not result.converged:
+            raise SolveError(
+                f"No consistent start: {result.reason}. Check the initial composition, the constraints and the current."
+            )
+        return result.x
+
+    def _with_voltage_guess(self, x):
+        if "V" not in self.problem.scalars or x[self.problem.lift.size + self.problem.scalars.index("V")] != 0.0:
+            return x
+        guess = np.array(x)
+        volts = [float(p.V0) for p in self.problem.potentials if hasattr(p, "V0")]
+        scale = self.problem.scales.of("V")
+        guess[self.problem.lift.size + self.problem.scalars.index("V")] = volts[0] / scale if volts else 0.0
+        return guess
+
+    def _first_dt(self, step: AbstractStep) -> float:
+        if self.control.dt_start is not None:
+            return self.control.dt_start
+        kind, value = step.drive(self.one_c)
+        rate = abs(value) / self.one_c if kind == "load" and self.one_c else 1.0
+        limit = step.stops.get("time", float("inf"))
+        natural = self.control.start * 3600.0 / rate if rate > 0 else self.control.start * 3600.0
+        return min(natural, 1e-3 * limit, self.control.dt_max)
+
+    # --- one protocol step --------------------------------------------------------------------------------------
+
+    def segment(self, number: int) -> None:
+        """Run one protocol step to its stop event."""
+        step, cursor = self.protocol.steps[number], self.cursor
+        drive = self._drive(step)
+        if cursor.segment != number or cursor.dt == 0.0:
+            self._enter(number, step, drive)
+        while True:
+            reason = self._advance(step, drive)
+            if reason:
+                break
+        self.endings.append(reason)
+        self.observer.ended(number, reason)
+        self.cursor.segment, self.cursor.dt = number + 1, 0.0
+        self.cursor.finished = number + 1 == len(self.protocol.steps)
+        self._frame(self.records[-1])
+
+    def _enter(self, number: int, step: AbstractStep, drive) -> None:
+        cursor = self.cursor
+        cursor.segment, cursor.started = number, cursor.time
+        cursor.states, cursor.lengths, cursor.charges = cursor.states[:1], [], cursor.charges[:1]
+        cursor.dt = self._first_dt(step)
+        cursor.states = [self._consistent(cursor.states[0], drive)]
+        self.linear_state = None
+        cursor.next_frame = self._frame_coordinate()
+
+    def _advance(self, step: AbstractStep, drive) -> str:
+        """One accepted step; returns why the protocol step ended, or nothing."""
+        cursor, control = self.cursor, self.control
+        dt = self._limited(cursor.dt, step)
+        while True:
+            trial = self._try(dt, drive)
+            if trial.converged and (trial.error is None or control.accepts(trial.error)):
+                break
+            dt = dt * 0.25 if not trial.converged else max(control.next(dt, trial.error, trial.order), 0.1 * dt)
+            if dt < control.dt_min:
+                raise SolveError(self._failure(dt, trial))
+        trial, reason = self._locate(step, drive, trial)
+        newest = control.next(dt, trial.error, trial.order)
+        self._accept(trial, newest)
+        return reason
+
+    def _limited(self, dt: float, step: AbstractStep) -> float:
+        """No further than the step's time limit, and no faster than an instability of a uniform state grows."""
+        cursor = self.cursor
+        dt = min(dt, self.control.dt_max)
+        growth = self.stability.rate(self.evolution, cursor.states[0])
+        if growth > 0:
+            dt = min(dt, 0.3 / growth)
+        left = step.stops.get("time", np.inf) - (cursor.time - cursor.started)
+        if dt >= left * (1 - 1e-9):
+            return left
+        return left / 2 if dt > 0.5 * left else dt
+
+    def _try(self, dt: float, drive) -> _Trial:
+        cursor = self.cursor
+        history = cursor.history
+        formula = self.stepper.formula(dt, cursor.lengths[0] if cursor.lengths else None)
+        predicted = history.predict(dt)
+        guess = self._admissible(predicted)
+        result = self.evolution.step(formula, cursor.states, guess, cursor.time + dt, drive, self.linear_state)
+        self.linear_state = result.linear_state
+        error = None
+        if result.converged and cursor.lengths:
+            factor = error_factor(dt, tuple(cursor.lengths), formula.order)
+            difference = self.evolution.concentration(result.x) - self.evolution.concentration(predicted)
+            error = factor * float(np.abs(difference).max())
+        return _Trial(dt, result.x, result.converged, error, formula, result.iterations, result.reason)
+
+    def _admissible(self, guess):
+        """The extrapolated guess, pulled back where it leaves the domain of the free energy."""
+        newest = self.cursor.states[0]
+        return newest + self.evolution.limit(newest, guess - newest) * (guess - newest)
+
+    def _accept(self, trial: _Trial, next_dt: float) -> None:
+        cursor = self.cursor
+        pushed = cursor.history.pushed(trial.x, trial.dt)
+        charge = self._charge(trial)
+        cursor.states, cursor.lengths = list(pushed.states), list(pushed.lengths)
+        cursor.charges = [charge, *cursor.charges][:2]
+        cursor.step, cursor.time, cursor.dt = cursor.step + 1, cursor.time + trial.dt, next_dt
+        self._record(trial.dt, trial.iterations)
+        if self._frame_coordinate() >= cursor.next_frame + self._frame_spacing():
+            cursor.next_frame = self._frame_coordinate()
+            self._frame(self.records[-1])
+
+    def _charge(self, trial: _Trial) -> float:
+        """Q_n = a Q_(n-1) - b Q_(n-2) + dte I_n, the stepper's own sum."""
+        f, charges = trial.formula, self.cursor.charges
+        older = charges[1] if f.b else 0.0
+        return f.a * charges[0] - f.b * older + f.dte * self.evolution.current(self.evolution.expand(trial.x))
+
+    # --- stop events --------------------------------------------------------------------------------------------
+
+    def _locate(self, step: AbstractStep, drive, trial: _Trial) -> tuple[_Trial, str]:
+        """If a stop event lies inside the step, shorten the step until it ends there."""
+        crossed = [(name, gap) for name, gap in self._gaps(step, trial.x).items() if gap <= 0.0]
+        time_left = step.stops.get("time", np.inf) - (self.cursor.time + trial.dt - self.cursor.started)
+        if not crossed:
+            return (trial, "time") if time_left <= 1e-9 * trial.dt else (trial, "")
+        before = self._gaps(step, self.cursor.states[0])
+        name = min((n for n, _ in crossed), key=lambda n: self._fraction(before[n], dict(crossed)[n]))
+        if before[name] <= 0.0:
+            return trial, name
+        return self._shorten(step, drive, trial, name, before[name]), name
+
+    @staticmethod
+    def _fraction(before: float, after: float) -> float:
+        return before / (before - after) if before > after else 0.0
+
+    def _shorten(self, step, drive, trial, name, before):
+        low, f_low, high, f_high = 0.0, before, trial.dt, self._gaps(step, trial.x)[name]
+        tolerance = {"voltage": 1e-6, "soc": 1e-9}.get(name, 1e-6 * abs(before))
+        for k in range(40):
+            if abs(f_high) <= tolerance:
+                break
+            dt = low + (high - low) * f_low / (f_low - f_high) if k % 4 != 3 else 0.5 * (low + high)
+            dt = min(max(dt, 1e-3 * trial.dt), high)
+            attempt = self._try(dt, drive)
+            if not attempt.converged:
+                break
+            gap = self._gaps(step, attempt.x)[name]
+            if gap > tolerance:
+                low, f_low = dt, gap
+            else:
+                trial, high, f_high = attempt, dt, gap
+            if 0 < gap <= tolerance:
+                return attempt
+        return trial
+
+    def _gaps(self, step: AbstractStep, x) -> dict[str, float]:
+        """Signed distance to each stop event: positive before it, zero or negative after."""
+        out = {}
+        sign = getattr(step, "sign", 0.0)
+        packed = self.evolution.expand(x)
+        for name, value in step.until:
+            if name == "soc":
+                direction = sign or np.sign(value - self._soc_at(self.cursor.states[0])) or 1.0
+                out[name] = float(direction * (value - self._soc_at(x)))
+            elif name == "voltage":
+                out[name] = (sign or 1.0) * (self._voltage(x) - value)
+            elif name in ("current", "c_rate"):
+                limit = value * (self.one_c if name == "c_rate" else 1.0)
+                out[name] = abs(self.evolution.current(packed)) - limit
+        return out
+
+    def _soc_at(self, x) -> float:
+        return self.evolution.mean(x)
+
+    def _voltage(self, x) -> float:
+        if "V" not in self.problem.scalars:
+            return float("nan")
+        return float(x[self.problem.lift.size + self.problem.scalars.index("V")]) * self.problem.scales.of("V")
+
+    # --- output -------------------------------------------------------------------------------------------------
+
+    def _record(self, dt: float, iterations: int) -> None:
+        cursor = self.cursor
+        x = cursor.states[0]
+        measures = self.evolution.measures(x)
+        record = Record(
+            cursor.step, cursor.segment, cursor.time, measures.mean, self._voltage(x), measures.current,
+            cursor.charges[0], measures, dt, iterations,
+        )  # fmt: skip
+        self.records.append(record)
+        self.observer.accepted(record)
+
+    def _frame_coordinate(self) -> float:
+        """What frames are evenly spaced in: state of charge passed, or the logarithm of time."""
+        if "V" in self.problem.scalars and getattr(self.protocol.steps[min(self.cursor.segment, len(self.protocol.steps) - 1)], "sign", 0.0):
+            return abs(self.evolution.mean(self.cursor.states[0]) - 0.0) * self._direction()
+        elapsed = self.cursor.time - self.cursor.started
+        return float(np.log10(max(elapsed, 1e-300))) if elapsed > 0 else -300.0
+
+    def _direction(self) -> float:
+        return getattr(self.protocol.steps[self.cursor.segment], "sign", 1.0)
+
+    def _frame_spacing(self) -> float:
+        step = self.protocol.steps[self.cursor.segment]
+        if getattr(step, "sign", 0.0):
+            total = sum(1 for s in self.protocol.steps if getattr(s, "sign", 0.0))
+            return total / max(self.frame_count, 1)
+        return 6.0 / max(self.frame_count, 1) if step.kind == "closed" else 1.0
+
+    def _frame(self, record: Record) -> None:
+        self.linear_state = None  # a resumed run starts here without it, and shall give the same numbers
+        state = self.problem.unpack(self.evolution.expand(self.cursor.states[0]))
+        self.cursor.frames += 1
+        if self.keep:
+            self.saved.append((record.time, state))
+        self.observer.frame(record, state, self.cursor)
+
+    def _failure(self, dt: float, trial: _Trial) -> str:
+        c = self.evolution.concentration(self.cursor.states[0])
+        cause = trial.reason if not trial.converged else f"the estimated error stays at {trial.error:.1e}"
+        return (
+            f"Time step {self.cursor.step + 1} failed at t = {self.cursor.time:.6g} s (dt down to {dt:.1e} s), with c "
+            f"between {c.min():.4g} and {c.max():.4g}: {cause}. Try a smaller current or `dt_start`, a finer mesh where "
+            "c varies, or check that the surface can take the current (an exchange current that vanishes cannot)."
+        )
+
+    def solution(self) -> Solution:
+        """Columns of the whole run."""
+        return Solution(columns(self.records), self.saved, self._final(), self.endings)
+
+    def _final(self) -> State:
+        return self.problem.unpack(self.evolution.expand(self.cursor.states[0]))
+
+
+class _Trial(NamedTuple):
+    dt: float
+    x: Float[np.ndarray, " N"]
+    converged: bool
+    error: float | None
+    formula: Any
+    iterations: int
+    reason: str
+
+    @property
+    def order(self) -> int:
+        return self.formula.order
+
+
+def columns(records: list[Record]) -> dict[str, Float[np.ndarray, " steps"]]:
+    """The history as arrays, by the names under which `Solution` offers them."""
+    rows = [row(record) for record in records]
+    return {key: np.array([r[key] for r in rows]) for key in (rows[0] if rows else {})}
+
+
+def row(record: Record) -> dict[str, float]:
+    """One history row, in SI: time, soc, voltage, current, charge, energies, peak stresses, c range, dt, newton."""
+    m = record.measures
+    energies = {f"{name}_energy": value for name, value in m.energies.items()}
+    return {
+        "step": record.step, "segment": record.segment, "time": record.time, "soc": record.soc,
+        "voltage": record.voltage, "current": record.current, "charge": record.charge,
+        "free_energy": sum(m.energies.values()), **energies, "max_principal_stress": m.principal,
+        "max_von_mises": m.von_mises, "c_min": m.c_min, "c_max": m.c_max, "dt": record.dt, "newton": record.newton,
+    }  # fmt: skip
+
+
+class _Stability:
+    """How fast a composition wave grows on a nearly uniform state."""
+
+    def __init__(self, psi: AbstractFreeEnergy | None, kinetics, host, directions, sizes, voltage):
+        self.psi, self.kinetics, self.host = psi, kinetics, host
+        self.directions, self.sizes, self.voltage = directions, sizes, voltage
+
+    @classmethod
+    def of(cls, problem: Problem) -> _Stability:
+        """From the energies and rate terms that act on cells everywhere."""
+        whole = [p for p in problem.potentials if p.on is None or p.on in problem.mesh.cell_sets]
+        parts = tuple(energy for p in whole for energy in p.stored())
+        kinetics = tuple(p for p in whole if not p.stored())
+        # one representative cell: a wave's growth varies little with a parameter's scatter
+        first = jax.tree.map(_mean_cell, (parts, kinetics, problem.host), is_leaf=_is_per_cell)
+        size = float(np.ptp(problem.mesh.points, axis=0).max())
+        smallest = problem.mesh.edge_lengths()[0]
+        sizes = stability.wave_numbers(2 * np.pi / size, 2 * np.pi / smallest)
+        voltage = problem.scalars.index("V") if "V" in problem.scalars else None
+        psi = Sum(first[0]) if first[0] and "mu" in problem.fields else None
+        return cls(psi, first[1], first[2], jnp.asarray(coherency.normals(problem.mesh.dim, 37)), jnp.asarray(sizes), voltage)
+
+    def rate(self, evolution: Evolution, x) -> float:
+        """Largest growth rate [1/s], or zero when the state is not nearly uniform."""
+        if self.psi is None:
+            return 0.0
+        packed = evolution.expand(x)
+        c = np.asarray(packed[0][evolution.problem.fields.index("c")])
+        if c.max() - c.min() > UNIFORM:
+            return 0.0
+        V = 0.0 if self.voltage is None else float(packed[1][self.voltage]) * evolution.problem.scales.of("V")
+        rate = float(
+            stability.fastest_growth(
+                self.psi, self.kinetics, self.host, jnp.asarray(c.mean()), jnp.asarray(V), self.directions, self.sizes
+            )
+        )
+        return rate if np.isfinite(rate) else 0.0
+
+
+def _is_per_cell(value: Any) -> bool:
+    from .density import PerCell
+
+    return isinstance(value, PerCell)
+
+
+def _mean_cell(value: Any) -> Any:
+    return jnp.mean(jnp.asarray(value.values), axis=0) if _is_per_cell(value) else value
+
+
+def iterate(solution: Solution) -> Iterator[tuple[float, State]]:
+    """Saved (time [s], state) pairs."""
+    return iter(solution.frames)
+
+
+Callback = Callable[[Record], None]
