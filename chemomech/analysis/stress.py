@@ -1,0 +1,53 @@
+"""Stress at the nodes, and its invariants. Components: xx, yy, zz, yz, xz, xy."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from ..fem.domain import Domain, over_cells
+from ..problem import Problem, State, stress_at_points
+
+
+def whole_mesh(problem: Problem) -> Domain:
+    """Quadrature over all cells, in the problem's scaled lengths and with its degree."""
+    mesh = problem.mesh
+    points = jnp.asarray(mesh.points / problem.scales.length)
+    return over_cells(mesh, points, np.arange(len(mesh.cells)), problem.degree)
+
+
+def nodal_stress(problem: Problem, state: State) -> Float[np.ndarray, "n 6"]:
+    """Cauchy stress at the nodes [Pa]: averages of the quadrature points around, weighted by volume times N^2.
+
+    The weights are those of a lumped mass matrix with diagonal scaling, so they are positive for quadratic cells too.
+    """
+    stress = np.asarray(stress_at_points(problem, problem.pack(state))) * problem.scales.of("Pa")
+    cells = whole_mesh(problem)
+    weight = np.asarray(cells.N**2 * cells.weight[:, None, :])  # (q, k, cells)
+    total, norm = np.zeros((len(problem.mesh.points), 6)), np.zeros(len(problem.mesh.points))
+    for k, nodes in enumerate(np.asarray(cells.nodes)):
+        np.add.at(norm, nodes, weight[:, k].sum(axis=0))
+        np.add.at(total, nodes, np.einsum("qe,cqe->ec", weight[:, k], stress))
+    return total / norm[:, None]
+
+
+def von_mises(stress: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, " n"]:
+    """Equivalent stress sqrt(3/2 s:s), s the deviator."""
+    xx, yy, zz, yz, xz, xy = np.asarray(stress).T
+    return np.sqrt(0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2) + 3 * (yz**2 + xz**2 + xy**2))
+
+
+def hydrostatic(stress: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, " n"]:
+    """Mean stress tr(sigma)/3."""
+    return np.asarray(stress)[:, :3].mean(axis=1)
+
+
+def principal(stress: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 3"]:
+    """Principal stresses, largest first."""
+    return np.linalg.eigvalsh(as_matrices(stress))[:, ::-1]
+
+
+def as_matrices(stress: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, "n 3 3"]:
+    """Full symmetric tensors from six components."""
+    return np.asarray(stress)[:, [[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
