@@ -39,24 +39,14 @@ class Value(NamedTuple):
     source: str
 
 
-class Inspection(NamedTuple):
-    """What `chemomech check` prints: titled blocks of (name, text) rows, the values, and warnings."""
-
-    blocks: dict[str, list[tuple[str, str]]]
-    values: list[Value]
-    warnings: list[str]
-
-
-def inspect(simulation: Simulation) -> Inspection:
-    """Everything there is to say about a simulation before it runs."""
-    problem = simulation.problem
-    blocks = {
-        "mesh": _mesh_rows(problem.mesh),
-        "unknowns": _unknown_rows(problem),
+def blocks_of(simulation: Simulation) -> dict[str, list[tuple[str, str]]]:
+    """Titled blocks of (name, text) rows: the problem as it was built."""
+    return {
+        "mesh": _mesh_rows(simulation.problem.mesh),
+        "unknowns": _unknown_rows(simulation.problem),
         "phases": _phase_rows(simulation),
         "time scales": _time_rows(simulation),
     }
-    return Inspection(blocks, _values(simulation), warnings_of(simulation))
 
 
 def warnings_of(simulation: Simulation) -> list[str]:
@@ -285,7 +275,8 @@ def _depth(problem: Problem) -> float:
 # --- values -------------------------------------------------------------------------------------------------------
 
 
-def _values(simulation: Simulation) -> list[Value]:
+def values_of(simulation: Simulation) -> list[Value]:
+    """Every declared number of a simulation and where it comes from."""
     problem = simulation.problem
     tables = {"host": problem.host, "potentials": problem.potentials, "kinematics": problem.kinematics}
     return [

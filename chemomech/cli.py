@@ -1,0 +1,368 @@
+"""The command line: run, check, doctor, materials, report."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from .errors import ChemomechError, ConfigError
+from .simulate import Cursor, Observer, Record
+
+debugging = False
+
+
+class _Commands(typer.core.TyperGroup):
+    """Turns every failure into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ChemomechError as error:
+            _fail(str(error), error)
+        except KeyboardInterrupt:
+            _fail("Interrupted.", None, code=130)
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith(("click", "typer")):
+                raise
+            _fail(f"{type(error).__name__}: {error}. This is a bug: please report it, with the config.", error)
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Chemo-mechanics of battery electrodes.",
+)  # fmt: skip
+Config = Annotated[Path, typer.Argument(help="TOML file; see the folder configs/.")]
+
+
+def main() -> None:
+    """Entry point of the command `chemomech`."""
+    app()
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Chemo-mechanics of battery electrodes."""
+    global debugging
+    debugging = debug
+
+
+@app.command()
+def run(
+    config: Config,
+    out: Annotated[Path | None, typer.Option(help="Results folder; default results/NAME-OF-CONFIG.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
+) -> None:
+    """Run a config and write a results folder with a report."""
+    folder = out or Path("results") / config.stem
+    _require_folder(folder, resume, overwrite)
+    with _one_line_warnings() as heard:
+        simulation, found = _built(config)
+        results = _results(folder, simulation, resume)
+        results.warnings = heard = [*heard, *found]
+        _simulate(simulation, results)
+        _finish(results, heard)
+
+
+@app.command()
+def check(config: Config) -> None:
+    """Print a config's problem as built, and what is doubtful about it."""
+    _enable_x64()
+    from . import config as configs
+    from . import inspection
+
+    with _one_line_warnings():
+        simulation = configs.load(config)
+    try:
+        found = inspection.warnings_of(simulation)
+        failure = None
+    except ConfigError as error:
+        found, failure = [], error
+    _print_blocks(simulation)
+    for text in found:
+        _warn(text)
+    if failure is not None:
+        raise failure
+
+
+@app.command()
+def doctor() -> None:
+    """Check the installation: each line is ok, or says how to mend it."""
+    from .doctor import checks
+
+    console = _console()
+    for item in checks():
+        mark = "[green]ok[/]  " if item.ok else ("[yellow]no[/]  " if item.optional else "[red]bad[/] ")
+        console.print(f"{mark} [bold]{item.name}[/]  {_plain(item.text)}", soft_wrap=True)
+    if any(not item.ok and not item.optional for item in checks()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def materials(name: Annotated[str | None, typer.Argument(help="Show the table of one material.")] = None) -> None:
+    """List the materials, or the values of one with their sources."""
+    _enable_x64()
+    from . import materials as library
+
+    console = _console()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if name is None:
+            for known in library.names():
+                console.print(f"[bold]{known}[/]  {_plain(library.load(known).formula)}")
+            return
+        material = library.load(name)
+    console.print(f"[bold]{material.name}[/]  {_plain(material.formula)}")
+    _print_table(("symbol", "value", "source", "mark"), material.table)
+    for reference in material.references:
+        console.print(f"  {_plain(reference)}", soft_wrap=True)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="Results folder of a run.")]) -> None:
+    """Draw the pictures and the report page of a results folder again."""
+    from . import viz
+
+    with _one_line_warnings():
+        written = viz.report(folder)
+    _console().print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
+
+
+# --- parts of a run -----------------------------------------------------------------------------------------------
+
+
+def _require_folder(folder: Path, resume: bool, overwrite: bool) -> None:
+    from .io.results import holds_results
+
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other. Choose one.")
+    full = holds_results(folder)
+    if full and not (resume or overwrite):
+        raise ConfigError(
+            f"{folder} holds earlier results, which stay as they are. Go on with --resume, replace them with "
+            "--overwrite, or choose another folder with --out."
+        )
+    if resume and not full:
+        raise ConfigError(f"There is nothing to resume in {folder}. Leave out --resume to start.")
+    if overwrite and full and not (folder / "config.toml").exists():
+        raise ConfigError(f"{folder} is not a results folder (it has no config.toml), so it is not overwritten.")
+
+
+def _built(config: Path) -> tuple[Any, list[str]]:
+    _enable_x64()
+    from . import config as configs
+    from . import inspection
+
+    simulation = configs.load(config)
+    soc = configs.volume_mean(simulation.problem, simulation.state.c)
+    simulation.protocol.check(soc, has_voltage="V" in simulation.problem.scalars)
+    found = inspection.warnings_of(simulation)
+    for text in found:
+        _warn(text)
+    return simulation, found
+
+
+def _results(folder: Path, simulation: Any, resume: bool) -> Any:
+    from . import config as configs
+    from .io.results import Results
+
+    if resume and (folder / "config.toml").exists():
+        configs.require_same(simulation, folder)
+    text = configs.text_for(simulation, folder)
+    return Results(folder, simulation.problem, text, simulation.title, resume=resume)
+
+
+def _simulate(simulation: Any, results: Any) -> None:
+    """Run under a progress bar; whatever happens, the summary says so and the results stay."""
+    console = _console(stderr=True)
+    try:
+        with _Progress(simulation, results, console) as progress:
+            simulation.run(observer=progress, cursor=results.cursor, keep=False)
+        results.finish("finished")
+    except KeyboardInterrupt:
+        _note(results, "interrupted")
+        _fail(f"Interrupted. The results are kept; go on with --resume --out {results.folder}.", None, code=130)
+    except Exception as error:
+        _note(results, f"stopped: {error}")
+        raise
+
+
+def _note(results: Any, status: str) -> None:
+    try:
+        results.finish(status)
+    except ChemomechError:  # the disk may be full: the message of the first failure is the one to show
+        return
+
+
+def _finish(results: Any, heard: list[str]) -> None:
+    from . import viz
+
+    written = viz.report(results.folder)
+    console, last = _console(), results.last
+    shown = {k: v for k, v in last.items() if k in ("time [s]", "soc [-]", "voltage [V]", "max von Mises [Pa]") and v == v}
+    steps = 0 if results.history is None else results.history.rows
+    ended = ", ".join(results.endings) or "nothing to do"
+    console.print(f"[green]finished[/] {steps} steps; protocol steps ended by: {_plain(ended)}", soft_wrap=True)
+    console.print("  ".join(f"{_plain(k)} = {v:.5g}" for k, v in shown.items()), soft_wrap=True)
+    if heard:
+        console.print(f"{len(heard)} warning(s), listed in the report", soft_wrap=True)
+    console.print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
+
+
+class _Progress(Observer):
+    """Passes everything on to the results and shows how far the run is."""
+
+    def __init__(self, simulation: Any, results: Any, console: Any):
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self.steps, self.results = simulation.protocol.steps, results
+        self.began, self.first = time.monotonic(), None
+        self.start: tuple[int, float, float] | None = None  # segment, its first time and state of charge
+        self.before = (0.0, 0.0)  # time and state of charge at the last accepted step
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:3.0f} %"),
+            TextColumn("{task.fields[text]}"), console=console, refresh_per_second=4,
+        )  # fmt: skip
+        self.task = self.bar.add_task("starting", total=1.0, text="compiling")
+
+    def __enter__(self) -> _Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.stop()
+
+    def accepted(self, record: Record) -> None:
+        """Write, then show."""
+        self.results.accepted(record)
+        done = self._done(record)
+        self.first = done if self.first is None else self.first
+        text = (
+            f"t = {record.time:.4g} s  soc = {record.soc:.4f}  V = {record.voltage:.4f}  dt = {record.dt:.2g} s  "
+            f"newton {record.newton}  {self._left(done)}"
+        )
+        kind = self.steps[min(record.segment, len(self.steps) - 1)].kind
+        self.bar.update(self.task, completed=done, description=kind, text=text)
+        self.before = (record.time, record.soc)
+
+    def frame(self, record: Record, state: Any, cursor: Cursor) -> None:
+        """Write the frame."""
+        self.results.frame(record, state, cursor)
+        if not self.bar.console.is_terminal:
+            self.bar.console.print(
+                f"step {record.step}  t = {record.time:.4g} s  soc = {record.soc:.4f}  V = {record.voltage:.4f}",
+                highlight=False,
+            )
+
+    def ended(self, segment: int, reason: str) -> None:
+        """Tell the results."""
+        self.results.ended(segment, reason)
+
+    def _done(self, record: Record) -> float:
+        """Fraction of the protocol: whole steps, and of this step the largest fraction of a stop event."""
+        if self.start is None or self.start[0] != record.segment:
+            time_before, soc_before = self.before if self.start else (record.time, record.soc)
+            self.start = (record.segment, time_before, soc_before)
+        _, t0, soc0 = self.start
+        stops, parts = self.steps[record.segment].stops, [0.0]
+        if "time" in stops:
+            parts.append((record.time - t0) / stops["time"])
+        if "soc" in stops and stops["soc"] != soc0:
+            parts.append((record.soc - soc0) / (stops["soc"] - soc0))
+        return (record.segment + min(max(parts), 1.0)) / len(self.steps)
+
+    def _left(self, done: float) -> str:
+        gained = done - (self.first or 0.0)
+        if gained <= 1e-3:
+            return ""
+        seconds = (time.monotonic() - self.began) * (1.0 - done) / gained
+        return f"ends in {seconds / 60:.0f} min" if seconds > 100 else f"ends in {seconds:.0f} s"
+
+
+# --- printing -----------------------------------------------------------------------------------------------------
+
+
+def _enable_x64() -> None:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+
+def _console(stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _warn(text: str) -> None:
+    _console(stderr=True).print(f"[yellow]warning:[/] {_plain(' '.join(text.split()))}", soft_wrap=True)
+
+
+def _fail(message: str, error: BaseException | None, code: int = 1) -> None:
+    """One message on stderr and a non-zero exit; the traceback only on request."""
+    console = _console(stderr=True)
+    if debugging and error is not None:
+        import traceback
+
+        console.print(_plain("".join(traceback.format_exception(error))), soft_wrap=True)
+    console.print(f"[bold red]error:[/] {_plain(message)}", soft_wrap=True)
+    raise typer.Exit(code) from None
+
+
+@contextmanager
+def _one_line_warnings() -> Iterator[list[str]]:
+    """Show each warning as one line; the list holds them all."""
+    heard: list[str] = []
+
+    def show(message: Any, category: Any, *_: Any, **__: Any) -> None:
+        heard.append(" ".join(str(message).split()))
+        _warn(heard[-1])
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield heard
+
+
+def _print_blocks(simulation: Any) -> None:
+    from . import inspection
+
+    console = _console()
+    blocks, values = inspection.blocks_of(simulation), inspection.values_of(simulation)
+    console.print(f"[bold]{_plain(simulation.title)}[/]")
+    for title, rows in blocks.items():
+        console.print(f"\n[bold]{title}[/]")
+        for name, text in rows:
+            console.print(f"  {name:<16} {_plain(text)}", soft_wrap=True)
+    console.print("\n[bold]values[/]")
+    _print_table(("where", "value", "unit", "source"), values)
+
+
+def _print_table(header: tuple[str, ...], rows: Any) -> None:
+    from rich.table import Table
+
+    table = Table(*header, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_plain(str(entry)) for entry in row))
+    _wide().print(table)
+
+
+def _wide() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
