@@ -17,6 +17,7 @@ from .errors import ChemomechError, ConfigError
 from .simulate import Cursor, Observer, Record
 
 debugging = False
+KEY_NUMBERS = ("time [s]", "soc [-]", "voltage [V]", "max von Mises [Pa]")
 
 
 class _Commands(typer.core.TyperGroup):
@@ -209,7 +210,7 @@ def _finish(results: Any, heard: list[str]) -> None:
 
     written = viz.report(results.folder)
     console, last = _console(), results.last
-    shown = {k: v for k, v in last.items() if k in ("time [s]", "soc [-]", "voltage [V]", "max von Mises [Pa]") and v == v}
+    shown = {k: last[k] for k in KEY_NUMBERS if last.get(k, float("nan")) == last.get(k)}
     steps = 0 if results.history is None else results.history.rows
     ended = ", ".join(results.endings) or "nothing to do"
     console.print(f"[green]finished[/] {steps} steps; protocol steps ended by: {_plain(ended)}", soft_wrap=True)

@@ -34,7 +34,7 @@ from .protocol import AbstractStep, Protocol
 from .simulate import Cursor, Observer, Solution, simulate
 from .solve.linear import AbstractLinearSolver
 from .solve.newton import AbstractTest, Newton
-from .solve.step import BDF2, AbstractStepper, ErrorControl
+from .solve.step import AbstractStepper, ErrorControl
 from .units import Scales, parse
 
 MESHES = {"Rectangle": rectangle, "Box": box}
@@ -51,7 +51,8 @@ UNITS = {
     **dict.fromkeys(("E", "G", "K", "c11", "c22", "c33", "c44", "c55", "c66", "c12", "c13", "c23"), "Pa"),
     **dict.fromkeys(("lx", "ly", "lz", "origin", "correlation"), "m"),
     **dict.fromkeys(("dt_min", "dt_max", "dt_start"), "s"),
-    **{"nu": "1", "current": "A", "voltage": "V", "U": "V", "angle": "rad", "Omega": "m^3/mol", "gamma": "J/m^2"},
+    **{"nu": "1", "current": "A", "voltage": "V", "U": "V", "angle": "rad", "gamma": "J/m^2"},
+    **{"omega": "m^3/mol", "c_max": "mol/m^3"},
 }
 OWN_UNITS = {("GradientEnergy", "kappa")}  # the constructor takes two units and decides
 PLAIN = {"float": (int, float), "int": int, "bool": bool, "str": str}
@@ -224,13 +225,10 @@ def _constrained(problem: Problem, state: State) -> State:
 
 def volume_mean(problem: Problem, c: Any) -> float:
     """Mean of a nodal field over the body."""
-    from .analysis.stress import whole_mesh
-    from .tensors import Vector
+    from .analysis.stress import integrals
 
-    cells = whole_mesh(problem)
-    weight = cells.weight * problem.scales.apply(problem.kinematics).weight(Vector(*cells.x))
-    values = cells.at_points(jnp.asarray(c)[None])[0][0]
-    return float(jnp.sum(weight * values) / jnp.sum(weight * jnp.ones_like(values)))
+    amount, volume = integrals(problem, jnp.asarray(c))
+    return float(amount / volume)
 
 
 def _frames(output: Any) -> int:
@@ -374,8 +372,10 @@ class _Maker:
         if head == "cell_data":
             known = self.mesh.cell_data if self.mesh is not None else {}
             if name not in known:
-                have = ", ".join(known) or "none"
-                raise ConfigError(f"{where}: the mesh has no cell data '{name}'.{_nearest(name, known)} It has: {have}.")
+                raise ConfigError(
+                    f"{where}: the mesh has no cell data '{name}'.{_nearest(name, known)} It has: "
+                    f"{', '.join(known) or 'none'}."
+                )
             return PerCell(np.asarray(known[name], dtype=float))
         return value if unit is None or keep_text else parse(value, unit, name=where)
 
@@ -407,7 +407,8 @@ def kinds() -> dict[str, Any]:
     """Every class that a config can name."""
     import chemomech
 
-    public = {**vars(density), **vars(kinematics), **{n: getattr(chemomech, n) for n in chemomech.__all__}, **vars(fields)}
+    exported = {name: getattr(chemomech, name) for name in chemomech.__all__}
+    public = {**vars(density), **vars(kinematics), **exported, **vars(fields)}
     return {
         name: v for name, v in public.items()
         if inspect.isclass(v) and issubclass(v, eqx.Module) and not inspect.isabstract(v) and name[0] != "_"
@@ -441,8 +442,9 @@ def _unit(target: Any, key: str, kind: str, table: Mapping[str, Any]) -> str | N
     """The unit of a constructor argument: declared by its class, or known by its name."""
     if kind in ("Fixed", "Pinned") and key == "value":
         return FIELD_UNITS.get(str(table.get("field", "")).split(".")[0])
-    if dataclasses.is_dataclass(target):
-        declared = {f.name: f.metadata["unit"] for f in dataclasses.fields(target) if "unit" in f.metadata}
+    owner = getattr(target, "__self__", target)
+    if dataclasses.is_dataclass(owner):
+        declared = {f.name: f.metadata["unit"] for f in dataclasses.fields(owner) if "unit" in f.metadata}
         if key in declared:
             return declared[key]
     return UNITS.get(key)
@@ -450,11 +452,12 @@ def _unit(target: Any, key: str, kind: str, table: Mapping[str, Any]) -> str | N
 
 def _check_plain(value: Any, parameter: inspect.Parameter, where: str) -> None:
     """Plain numbers, flags and words must be of the annotated type."""
-    note = parameter.annotation if isinstance(parameter.annotation, str) else getattr(parameter.annotation, "__name__", "")
-    wanted = PLAIN.get(note.removesuffix(" | None"))
+    note = parameter.annotation
+    note = (note if isinstance(note, str) else getattr(note, "__name__", "")).removesuffix(" | None")
+    wanted = PLAIN.get(note)
     if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
         words = {"float": "a number", "int": "a whole number", "bool": "true or false", "str": "text"}
-        raise ConfigError(f"{where} = {value!r} must be {words[note.removesuffix(' | None')]}.")
+        raise ConfigError(f"{where} = {value!r} must be {words[note]}.")
 
 
 def _text(tree: Mapping[str, Any], key: str, default: str) -> str:

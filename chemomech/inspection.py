@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from .config import Simulation
-from .density import AbstractFreeEnergy, Local, PerCell, Sum
+from .density import AbstractFreeEnergy, Host, Local, PerCell, Sum
 from .errors import ConfigError
 from .fem.mesh import Mesh
 from .problem import Problem
@@ -70,9 +71,7 @@ def warnings_of(simulation: Simulation) -> list[str]:
         return found
     size = cell_size(problem.mesh)
     cells = wall.width / size
-    text = (
-        f"the interface is {_length(wall.width)} wide and the largest cell {_length(size)}: {cells:.2g} cells across"
-    )
+    text = f"the interface is {_length(wall.width)} wide and the largest cell {_length(size)}: {cells:.2g} cells across"
     if cells < FEWEST:
         raise ConfigError(
             f"The mesh is too coarse: {text}, but at least {FEWEST:g} are needed (better {ENOUGH:g}). "
@@ -107,8 +106,7 @@ def interaction(problem: Problem) -> float | None:
     chemical = energies(problem, "chemical")
     if chemical is None:
         return None
-    grid = jnp.linspace(0.02, 0.98, 97)
-    curvature = jax.vmap(jax.grad(jax.grad(lambda c: _homogeneous(problem, chemical, c))))(grid)
+    curvature = _chemical_curvatures(chemical, problem.host, np.linspace(0.02, 0.98, 97))
     return float(2.0 - jnp.min(curvature) / (2.0 * _thermal(problem)))
 
 
@@ -117,7 +115,7 @@ def softest_coherency(problem: Problem) -> tuple[float, Float[np.ndarray, "3"]]:
     elastic = energies(problem, "elastic")
     if elastic is None or "u.x" not in problem.fields:
         return 0.0, np.array([1.0, 0.0, 0.0])
-    k = coherency.curvatures(elastic, 0.5, problem.host)
+    k = _curvatures(elastic, 0.5, problem.host)
     B, normal = coherency.softest(k, jnp.asarray(coherency.normals(problem.mesh.dim)))
     return max(float(B), 0.0), np.asarray(normal)
 
@@ -134,9 +132,9 @@ def interface(problem: Problem) -> Interface | None:
     if chemical is None or gradient is None:
         return None
     B, n = softest_coherency(problem)
-    kappa = float(n @ np.asarray(coherency.curvatures(gradient, 0.5, problem.host).kappa) @ n)
+    kappa = float(n @ np.asarray(_curvatures(gradient, 0.5, problem.host).kappa) @ n)
     c = _grid(problem)
-    f = np.asarray(jax.vmap(lambda v: _homogeneous(problem, chemical, v))(jnp.asarray(c))) + 0.5 * B * c**2
+    f = np.asarray(_chemical_energies(chemical, problem.host, c)) + 0.5 * B * c**2
     ends = _common_tangent(c, f)
     if ends is None or kappa <= 0:
         return None
@@ -167,10 +165,23 @@ def _common_tangent(c, f) -> tuple[int, int] | None:
     return (hull[widest], hull[widest + 1]) if gaps[widest] > 3 else None
 
 
-def _homogeneous(problem: Problem, psi: AbstractFreeEnergy, c: Any) -> Any:
+_curvatures = eqx.filter_jit(coherency.curvatures)
+
+
+@eqx.filter_jit
+def _chemical_energies(psi: AbstractFreeEnergy, host: Host, c: Any) -> Any:
+    return jax.vmap(lambda v: _homogeneous(psi, host, v))(c)
+
+
+@eqx.filter_jit
+def _chemical_curvatures(psi: AbstractFreeEnergy, host: Host, c: Any) -> Any:
+    return jax.vmap(jax.grad(jax.grad(lambda v: _homogeneous(psi, host, v))))(c)
+
+
+def _homogeneous(psi: AbstractFreeEnergy, host: Host, c: Any) -> Any:
     zero = jnp.zeros(())
     still = Vector(zero, zero, zero)
-    return psi(Local({"c": c, "grad_c": still, "H": Tensor(*(zero,) * 9)}, problem.host, still, zero, zero))
+    return psi(Local({"c": c, "grad_c": still, "H": Tensor(*(zero,) * 9)}, host, still, zero, zero))
 
 
 def _thermal(problem: Problem) -> float:
@@ -257,11 +268,9 @@ def _time_rows(simulation: Simulation) -> list[tuple[str, str]]:
 
 
 def _volume(problem: Problem) -> float:
-    from .analysis.stress import whole_mesh
+    from .analysis.stress import integrals
 
-    cells = whole_mesh(problem)
-    weight = problem.scales.apply(problem.kinematics).weight(Vector(*cells.x))
-    return float(jnp.sum(cells.weight * weight * jnp.ones_like(cells.weight))) * problem.scales.of("m^3")
+    return float(integrals(problem, jnp.zeros(len(problem.mesh.points)))[1]) * problem.scales.of("m^3")
 
 
 def _depth(problem: Problem) -> float:
@@ -313,7 +322,7 @@ def _written(value: Any) -> str:
     if array.shape == (6, 6):
         pairs = [(i, j) for i in range(6) for j in range(i, 6) if array[i, j] != 0]
         return ", ".join(f"c{i + 1}{j + 1} = {array[i, j]:.4g}" for i, j in pairs)
-    return np.array2string(array, precision=4, separator=", ", threshold=12).replace("\n", "")
+    return ", ".join(f"{v:.4g}" for v in array.ravel())
 
 
 def _largest(value: Any) -> float:

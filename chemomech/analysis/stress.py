@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from ..fem.domain import Domain, over_cells
 from ..problem import Problem, State, stress_at_points
+from ..tensors import Vector
 
 
 def whole_mesh(problem: Problem) -> Domain:
@@ -15,6 +17,15 @@ def whole_mesh(problem: Problem) -> Domain:
     mesh = problem.mesh
     points = jnp.asarray(mesh.points / problem.scales.length)
     return over_cells(mesh, points, np.arange(len(mesh.cells)), problem.degree)
+
+
+@eqx.filter_jit
+def integrals(problem: Problem, values: Float[Array, " n"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Integral of a nodal field over the body, and the volume of the body, in scaled lengths."""
+    cells = whole_mesh(problem)
+    kinematics = problem.scales.apply(problem.kinematics)
+    weight = jnp.broadcast_to(cells.weight * kinematics.weight(Vector(*cells.x)), cells.x.shape[1:])
+    return jnp.sum(weight * cells.at_points(values[None])[0][0]), jnp.sum(weight)
 
 
 def nodal_stress(problem: Problem, state: State) -> Float[np.ndarray, "n 6"]:

@@ -34,7 +34,7 @@ def column(name: str) -> str:
 
 
 class Results(Observer):
-    """Writes a run into a folder as it goes. Restarts are written at frames, where a resumed run gives the same numbers.
+    """Writes a run into a folder as it goes; restarts at frames, where a resumed run gives the same numbers.
 
     Args:
         folder: the results folder; made if absent.
@@ -85,7 +85,7 @@ class Results(Observer):
         self.last = values
 
     def frame(self, record: Record, state: State, cursor: Cursor) -> None:
-        """Write fields, the restart and the summary, in this order: a restart never points to fields that are missing."""
+        """Write fields, then the restart, then the summary: a restart never points to missing fields."""
         if not self.collection.frames or self.collection.frames[-1][0] != record.time:
             name = f"fields/frame_{len(self.collection.frames):04d}.vtu"
             write_vtu(self.folder / name, self.problem.mesh, nodal_fields(self.problem, state))
@@ -146,8 +146,10 @@ class Results(Observer):
 
     def _read_cursor(self, tree: dict[str, Any], path: Path) -> Cursor:
         try:
-            lists = {name: list(tree[name]) for name in ARRAYS}
-            cursor = Cursor(**tree["cursor"], **{k: v if k == "states" else list(map(float, v)) for k, v in lists.items()})
+            cursor = Cursor(
+                **tree["cursor"], states=list(tree["states"]), lengths=tree["lengths"].tolist(),
+                charges=tree["charges"].tolist(),
+            )  # fmt: skip
         except (KeyError, TypeError) as error:
             raise FileError(f"{path} is no restart of this version ({error}). Try: a new run.") from None
         if len(cursor.states[0]) != self.problem.unknowns:
