@@ -343,7 +343,7 @@ class _Maker:
         made = self.value(value, where, unit, keep_text=(kind, key) in OWN_UNITS)
         if unit is None:
             _check_plain(made, parameter, where)
-        return made
+        return float(made) if unit is not None and np.ndim(made) == 0 and isinstance(made, np.generic) else made
 
     def stops(self, value: Any, where: str) -> dict[str, Any]:
         """Stop events: bare numbers only for those without a unit."""
@@ -507,16 +507,10 @@ def require_same(simulation: Simulation, folder: Path) -> None:
         FileError: keys differ.
     """
     old, new = read(folder / "config.toml"), dict(simulation.tree)
-    changed = [
-        key for key in TOP
-        if key not in ("title", "output", "mesh") and _comparable(old.get(key)) != _comparable(new.get(key))
-    ]  # fmt: skip
+    free = ("title", "output") if mesh_path(new, simulation.source) is None else ("title", "output", "mesh")
+    changed = [key for key in TOP if key not in free and old.get(key) != new.get(key)]
     if changed:
         raise FileError(
             f"{folder} was started with another config: {', '.join(changed)} differ. "
             "Resume with the config of that folder, or start in a new folder with --out."
         )
-
-
-def _comparable(value: Any) -> str:
-    return repr(value)

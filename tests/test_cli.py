@@ -1,0 +1,183 @@
+import json
+import tomllib
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from chemomech import materials, viz
+from chemomech.cli import app
+from chemomech.io.history import read_history
+
+jax.config.update("jax_enable_x64", True)
+
+ELASTIC = """
+title = "small square"
+mesh = { kind = "Rectangle", lx = "12 nm", ly = "12 nm", nx = 4, ny = 4 }
+host = { c_max = "2.29e4 mol/m^3" }
+initial = 0.1
+output = { frames = 40 }
+
+[[potentials]]
+kind = "Stored"
+psi = [
+    { kind = "RegularSolution", chi = 1.0 },
+    { kind = "GradientEnergy", kappa = "1e-13 J*m^2/mol" },
+    { kind = "LinearElastic.isotropic", E = "60 GPa", nu = 0.3, eigenstrain = { kind = "Vegard", strain = 0.01 } },
+]
+
+[[potentials]]
+kind = "Storage"
+
+[[potentials]]
+kind = "ButlerVolmer"
+exchange = { kind = "ConstantExchange", i0 = "0.1 A/m^2" }
+V0 = "3.4 V"
+thickness = "20 nm"
+
+[[protocol]]
+kind = "Discharge"
+c_rate = 1.0
+until = { soc = 0.2 }
+"""
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "small.toml").write_text(ELASTIC)
+    result = invoke("run", folder / "small.toml", "--out", folder / "out")
+    assert result.exit_code == 0, result.output
+    return folder, result
+
+
+def test_run_writes_the_folder_and_says_where_the_report_is(finished):
+    folder, result = finished
+    assert str(folder / "out" / "report.html") in result.output
+    assert "soc [-] = 0.2" in result.output
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert {"config.toml", "history.csv", "fields.pvd", "fields", "summary.json", "restart.h5", "report.html"} <= names
+    assert "Traceback" not in result.output
+
+
+def test_history_has_units_and_ends_at_the_stop_event(finished):
+    table = read_history(finished[0] / "out" / "history.csv")
+    wanted = (
+        "time [s]", "soc [-]", "voltage [V]", "current [A]", "charge [C]", "free energy [J]", "chemical energy [J]",
+        "gradient energy [J]", "elastic energy [J]", "max principal stress [Pa]", "max von Mises [Pa]", "c min [-]",
+        "c max [-]", "dt [s]", "newton [-]", "segment",
+    )  # fmt: skip
+    assert set(wanted) <= set(table)
+    assert table["soc [-]"][-1] == pytest.approx(0.2, abs=1e-8)
+    parts = sum(table[f"{name} energy [J]"] for name in ("chemical", "gradient", "elastic"))
+    assert table["free energy [J]"] == pytest.approx(parts, rel=1e-12)
+
+
+def test_frames_hold_the_fields(finished):
+    frames = viz.read_frames(finished[0] / "out")
+    assert len(frames) >= 3
+    fields = viz.load_frame(frames[-1][1]).fields
+    assert fields["c"].mean() == pytest.approx(0.2, abs=0.01)
+    assert fields["stress [Pa]"].shape == (25, 9)
+    assert set(fields) == {
+        "c", "mu [J/mol]", "u [m]", "stress [Pa]", "von Mises [Pa]", "hydrostatic [Pa]", "principal [Pa]"
+    }  # fmt: skip
+
+
+def test_summary_and_config_tell_the_run(finished):
+    summary = json.loads((finished[0] / "out" / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["title"] == "small square"
+    assert summary["step endings"] == "soc"
+    resolved = tomllib.loads((finished[0] / "out" / "config.toml").read_text())
+    assert resolved["kinematics"] == {"kind": "PlaneStrain"}
+
+
+def test_earlier_results_are_not_overwritten(finished):
+    folder, _ = finished
+    before = (folder / "out" / "history.csv").read_bytes()
+    result = invoke("run", folder / "small.toml", "--out", folder / "out")
+    assert result.exit_code == 1
+    assert "--resume" in result.output
+    assert (folder / "out" / "history.csv").read_bytes() == before
+
+
+def test_resuming_a_finished_run_changes_nothing(finished):
+    folder, _ = finished
+    before = read_history(folder / "out" / "history.csv")
+    result = invoke("run", folder / "small.toml", "--out", folder / "out", "--resume")
+    assert result.exit_code == 0, result.output
+    after = read_history(folder / "out" / "history.csv")
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_report_is_drawn_again(finished):
+    page = finished[0] / "out" / "report.html"
+    page.unlink()
+    assert invoke("report", finished[0] / "out").exit_code == 0
+    assert page.exists()
+
+
+def test_check_prints_the_problem(finished):
+    result = invoke("check", finished[0] / "small.toml")
+    assert result.exit_code == 0, result.output
+    for text in ("c, mu, u.x, u.y", "left (4 facets)", "chi_eff", "B_min", "host.c_max", "22900", "1 C current"):
+        assert text in result.output
+
+
+def test_check_warns_when_coherency_suppresses_separation(tmp_path):
+    stiff = ELASTIC.replace("chi = 1.0", "chi = 3.0").replace("strain = 0.01", "strain = 0.06")
+    (tmp_path / "stiff.toml").write_text(stiff.replace("nx = 4, ny = 4", "nx = 20, ny = 20"))
+    result = invoke("check", tmp_path / "stiff.toml")
+    assert result.exit_code == 0, result.output
+    assert "is below 2" in result.output
+
+
+def test_materials_are_listed_with_sources():
+    listed = invoke("materials")
+    assert listed.exit_code == 0
+    assert all(name in listed.output for name in materials.names())
+    shown = invoke("materials", "LiFePO4")
+    assert "22904 mol/m^3" in shown.output
+    assert "MPET" in shown.output
+
+
+def test_doctor_looks_at_everything():
+    result = invoke("doctor")
+    assert result.exit_code == 0, result.output
+    for name in ("Python", "JAX", "float64", "PARDISO", "gmsh", "rendering"):
+        assert name in result.output
+
+
+def test_an_interrupt_keeps_the_results(tmp_path, monkeypatch):
+    from chemomech import config
+
+    def interrupted(self, observer=None, cursor=None, keep=True):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(config.Simulation, "run", interrupted)
+    (tmp_path / "small.toml").write_text(ELASTIC)
+    result = invoke("run", tmp_path / "small.toml", "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert "--resume" in result.output
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["status"] == "interrupted"
+
+
+def test_a_bug_is_one_message_and_a_traceback_only_on_request(tmp_path, monkeypatch):
+    from chemomech import config
+
+    def broken(path):
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(config, "load", broken)
+    quiet, loud = invoke("check", Path("any.toml")), invoke("--debug", "check", Path("any.toml"))
+    assert quiet.exit_code == loud.exit_code == 1
+    assert "please report" in quiet.output
+    assert "Traceback" not in quiet.output
+    assert "Traceback" in loud.output

@@ -1,0 +1,189 @@
+import copy
+import tomllib
+import warnings
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import chemomech as cm
+from chemomech import config, inspection
+from chemomech.density import PerCell
+from chemomech.errors import ConfigError, FileError, UnitError
+from chemomech.fem.mesh import Mesh, rectangle
+
+jax.config.update("jax_enable_x64", True)
+
+SMALL = """
+mesh = { kind = "Rectangle", lx = "12 nm", ly = "12 nm", nx = 6, ny = 6 }
+host = { c_max = "2.29e4 mol/m^3" }
+initial = 0.1
+
+[[potentials]]
+kind = "Stored"
+psi = [{ kind = "RegularSolution", chi = 1.5 }, { kind = "GradientEnergy", kappa = "1e-13 J*m^2/mol" }]
+
+[[potentials]]
+kind = "Storage"
+
+[[potentials]]
+kind = "ButlerVolmer"
+exchange = { kind = "ConstantExchange", i0 = "0.1 A/m^2" }
+V0 = "3.4 V"
+thickness = "20 nm"
+
+[[protocol]]
+kind = "Discharge"
+c_rate = 1.0
+until = { soc = 0.3 }
+"""
+
+
+@pytest.fixture(scope="module")
+def small():
+    return config.build(tomllib.loads(SMALL))
+
+
+def tree(**changes):
+    return {**copy.deepcopy(tomllib.loads(SMALL)), **changes}
+
+
+def parsed(table, **context):
+    maker = config._Maker(context.get("material"), context.get("mesh"), context.get("bare", False))
+    return maker.make(table["kind"], {k: v for k, v in table.items() if k != "kind"}, "here")
+
+
+def test_a_config_is_the_python_api(small):
+    direct = cm.Problem.build(
+        rectangle(12e-9, 12e-9, 6, 6), host=cm.Host("2.29e4 mol/m^3"),
+        potentials=[
+            cm.Stored(cm.RegularSolution(1.5) + cm.GradientEnergy("1e-13 J*m^2/mol")), cm.Storage(),
+            cm.ButlerVolmer(cm.ConstantExchange("0.1 A/m^2"), V0="3.4 V", thickness="20 nm"),
+        ],
+    )  # fmt: skip
+    ours, theirs = jax.tree.leaves(small.problem), jax.tree.leaves(direct)
+    assert len(ours) == len(theirs)
+    assert all(np.allclose(a, b, rtol=1e-12, atol=0) for a, b in zip(ours, theirs, strict=True))
+    assert small.protocol.steps == (cm.Discharge(c_rate=1.0, until={"soc": 0.3}),)
+    assert np.all(small.state.c == 0.1)
+
+
+def test_defaults_are_written_out(small, tmp_path):
+    text = tomllib.loads(config.text_for(small, tmp_path))
+    assert text["kinematics"] == {"kind": "PlaneStrain"}
+    assert text["stepper"] == {"kind": "BDF2"}
+    assert text["control"]["tol"] == small.control.tol
+    assert text["newton"]["linear"]["kind"] == "HostDirect"
+    again = config.build(text)
+    assert again.control == small.control
+    assert again.newton == small.newton
+    assert again.tree == config.build(config.build(text).tree).tree
+
+
+def test_lists_of_energies_are_sums():
+    parts = [{"kind": "RegularSolution", "chi": 0}, {"kind": "GradientEnergy", "kappa": "1 J/m"}]
+    psi = parsed({"kind": "Stored", "psi": parts}).psi
+    assert [part.name for part in psi.terms()] == ["chemical", "gradient"]
+
+
+def test_constructors_have_dotted_kinds():
+    made = parsed({"kind": "Vegard.from_partial_molar_volume", "omega": "3e-6 m^3/mol", "c_max": "2e4 mol/m^3"})
+    assert made.strain[0] == pytest.approx(0.02)
+    cubic = parsed({"kind": "LinearElastic.cubic", "c11": "200 GPa", "c12": "100 GPa", "c44": "80 GPa"})
+    assert cubic.C[3, 3] == 80e9
+
+
+def test_material_and_cell_data_references():
+    material, mesh = cm.materials.load("LiFePO4"), rectangle(1.0, 1.0, 2, 2)
+    mesh = Mesh.build(mesh.points, mesh.cells, mesh.cell_type, cell_data={"turn": np.arange(8.0)})
+    table = {"kind": "Oriented", "psi": "material:energy", "angle": "cell_data:turn"}
+    oriented = parsed(table, material=material, mesh=mesh)
+    assert oriented.psi is material.energy
+    assert np.array_equal(oriented.orientation.angle.values, np.arange(8.0))
+    assert parsed({"kind": "Diffusion", "D": "material:D"}, material=material).D == material.D
+
+
+def test_random_fields_become_per_cell_parameters():
+    mesh = rectangle(1e-7, 1e-7, 5, 5)
+    table = {"kind": "RandomField", "mean": "0.2 A/m^2", "variation": 0.1, "correlation": "20 nm", "seed": 2}
+    k0 = parsed({"kind": "BazantExchange", "k0": table}, mesh=mesh).k0
+    assert isinstance(k0, PerCell)
+    assert k0.values.shape == (50,)
+    assert 0.1 < k0.values.mean() < 0.3
+
+
+def test_dimensionless_problems_need_no_units():
+    bare = {"kind": "DoubleWell", "height": 5.0, "ca": 0.3, "cb": 0.7}
+    assert parsed(bare, bare=True).height == 5.0
+    with pytest.raises(ConfigError, match="missing unit"):
+        parsed(bare)
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "match"),
+    [
+        ({"kind": "GradientEnergy", "kapa": "1 J/m"}, ConfigError, 'Did you mean "kappa"'),
+        ({"kind": "RegularSolutoin", "chi": 3}, ConfigError, 'Did you mean "RegularSolution"'),
+        ({"kind": "LinearElastic.isotropc"}, ConfigError, 'Did you mean "isotropic"'),
+        ({"kind": "Diffusion", "D": "3 m"}, UnitError, "here.D"),
+        ({"kind": "Diffusion", "D": ["1e-14 m^2/s", 2e-14, "1e-14 m^2/s"]}, ConfigError, r"here.D\[1\]"),
+        ({"kind": "Stored", "psi": [{"kind": "RegularSolution", "cho": 3}]}, ConfigError, r"here.psi\[0\]"),
+        ({"kind": "Stored", "psi": {"kind": "Vegard", "strain": 0.1}}, ConfigError, "does not belong"),
+        ({"kind": "ButlerVolmer"}, ConfigError, "lacks `exchange`"),
+        ({"kind": "Stored", "psi": "material:energy"}, ConfigError, "no material"),
+        ({"kind": "Discharge", "c_rate": 1, "until": {"time": 3600}}, ConfigError, "missing unit"),
+        ({"kind": "Discharge", "c_rate": "1 C", "until": {"soc": 0.5}}, ConfigError, "number"),
+    ],
+)
+def test_messages_name_the_place(table, error, match):
+    with pytest.raises(error, match=match):
+        parsed(table)
+
+
+def test_noise_keeps_its_mean_over_the_volume_and_its_period():
+    changes = {"initial": {"kind": "Noise", "c": 0.4, "amplitude": 0.05}}
+    changes["constraints"] = [{"kind": "Periodic", "axis": "x"}]
+    made = config.build(tree(**changes))
+    assert config.volume_mean(made.problem, made.state.c) == pytest.approx(0.4, abs=1e-12)
+    left, right = (np.sort(made.problem.mesh.nodes_of(name)) for name in ("left", "right"))
+    assert np.array_equal(made.state.c[left], made.state.c[right])
+
+
+def test_a_resumed_run_needs_the_same_config(small, tmp_path):
+    (tmp_path / "config.toml").write_text(config.text_for(small, tmp_path))
+    config.require_same(small, tmp_path)
+    with pytest.raises(FileError, match="initial"):
+        config.require_same(config.build(tree(initial=0.2)), tmp_path)
+
+
+def test_inspection_of_a_regular_solution(small):
+    assert inspection.interaction(small.problem) == pytest.approx(1.5, abs=1e-9)
+    assert inspection.interface(small.problem) is None
+    assert not small.two_phase
+
+
+def test_interface_of_a_regular_solution():
+    changes = tree(mesh={"kind": "Rectangle", "lx": "12 nm", "ly": "12 nm", "nx": 6, "ny": 6}, initial=0.02)
+    changes["potentials"][0]["psi"][0]["chi"] = 3.0
+    made = config.build(changes)
+    wall = inspection.interface(made.problem)
+    assert made.two_phase
+    assert wall.poor == pytest.approx(0.0707, abs=2e-4)  # ln(c/(1-c)) = -chi (1 - 2c)
+    assert wall.rich == pytest.approx(1 - wall.poor, abs=2e-3)
+    length = np.sqrt(1e-13 / float(made.problem.host.RT))
+    assert wall.width / length == pytest.approx(1.79, rel=0.01)
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "configs").glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_configs_name_what_exists(path):
+    """Everything but the problem is made; building all the problems takes minutes."""
+    given = config.read(path)
+    config._known_keys(given, config.TOP, "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cm.materials.UnverifiedWarning)
+        material = cm.materials.load(given["material"]) if "material" in given else None
+    maker = config._Maker(material, config._mesh(given["mesh"], path.parent))
+    assert maker.many(given["potentials"], "potentials", cm.AbstractPotential)
+    maker.many(given.get("constraints", []), "constraints", config.AbstractConstraint)
+    assert maker.many(given["protocol"], "protocol", config.AbstractStep)
