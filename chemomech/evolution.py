@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .problem import Drive, Packed, Problem, expand, ledger, residual, restrict, stress_at_points, tangent
+from .fem import assembly
+from .fem.assembly import Tangent
+from .problem import Drive, Packed, Problem, State, expand, ledger, residual, restrict, stress_at_points, tangent
 from .solve.newton import Newton, Result, System
 from .solve.step import Formula
 
@@ -29,19 +32,30 @@ class Measures(NamedTuple):
     von_mises: float  # largest von Mises stress [Pa]
 
 
+@functools.lru_cache(maxsize=128)
+def _compiled(function: Callable, structure: Any) -> Callable:
+    """A jitted kernel whose problem arrives as a flat list of arrays: the cheapest call that JAX has."""
+    return jax.jit(lambda leaves, *args: function(jax.tree.unflatten(structure, leaves), *args))
+
+
 class Evolution:
     """Takes steps of a problem: holds the constant part of its tangent and compiled functions of its state.
 
-    All vectors are the reduced, scaled unknowns; `pack` and `unpack` of the problem translate.
+    All vectors are the reduced, scaled unknowns; `start` and `state` translate.
     """
 
     def __init__(self, problem: Problem, newton: Newton | None = None):
         self.problem = problem
-        self.compiled = problem.on_device()
         self.newton = newton or Newton()
         self.time_scale = problem.scales.of("s")
-        self._constants = self.compiled.constants()
-        self._sites = float(_content(self.compiled, jnp.ones((len(problem.fields), len(problem.mesh.points)))))
+        self._leaves, self._structure = jax.tree.flatten(problem.kernel())
+        self._constants = self._call(_constants, problem.pack(problem.uniform(0.5)))
+        ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
+        self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
+        self._index = np.asarray(problem.lift.index)
+
+    def _call(self, function: Callable, *args: Any) -> Any:
+        return _compiled(function, self._structure)(self._leaves, *args)
 
     @property
     def sites(self) -> float:
@@ -50,37 +64,36 @@ class Evolution:
 
     def expand(self, x: Float[np.ndarray, " N"]) -> Packed:
         """All nodal values and scalars."""
-        return expand(self.compiled, jnp.asarray(x))
+        return self._call(expand, x)
 
-    def start(self, packed: Packed) -> Float[np.ndarray, " N"]:
-        """Reduced unknowns of a packed state."""
-        return np.asarray(restrict(self.problem, packed))
+    def start(self, state: State) -> Float[np.ndarray, " N"]:
+        """Reduced unknowns of a state."""
+        return np.asarray(restrict(self.problem, self.problem.pack(state)))
+
+    def state(self, x: Float[np.ndarray, " N"]) -> State:
+        """The state of reduced unknowns."""
+        return self.problem.unpack(self.expand(x))
 
     def solve(
         self, guess: Float[np.ndarray, " N"], rate: Packed, prev: Packed, t: float, dte: float, drive: Drive,
         linear_state: Any = None,
     ) -> Result:  # fmt: skip
         """Newton on the residual of a step of effective length dte [s] to time t [s]."""
-        t, dte = jnp.asarray(t / self.time_scale), jnp.asarray(dte / self.time_scale)
+        given = (rate, prev, t / self.time_scale, dte / self.time_scale, drive.prescribed, drive.value)
         system = System(
-            residual=lambda x: np.asarray(residual(self.compiled, jnp.asarray(x), rate, prev, t, dte, drive)),
-            tangent=lambda x: self._tangent(x, rate, prev, t, dte, drive),
+            residual=lambda x: np.asarray(self._call(_residual, x, *given)),
+            tangent=lambda x: Tangent(*self._call(_tangent, self._constants, x, *given), self.problem.pattern),
             limit=self.limit,
             norms=self.norms,
         )
         return self.newton.solve(system, guess, linear_state)
-
-    def _tangent(self, x, rate, prev, t, dte, drive):
-        tangent_now = tangent(self.compiled, self._constants, jnp.asarray(x), rate, prev, t, dte, drive)
-        return eqx.tree_at(lambda k: k.pattern, tangent_now, self.problem.pattern)
 
     def step(self, formula: Formula, states, guess, t: float, drive: Drive, linear_state: Any = None) -> Result:
         """One step of a time formula from the newest states (reduced vectors, newest first)."""
         prev = self.expand(states[0])
         rate = prev
         if formula.b:
-            older = self.expand(states[1])
-            rate = jax.tree.map(lambda p, o: formula.a * p - formula.b * o, prev, older)
+            rate = self.expand(formula.a * states[0] - formula.b * states[1])
         return self.solve(guess, rate, prev, t, formula.dte, drive, linear_state)
 
     def backward_euler(self, x, dt: float, linear_state: Any = None, drive: Drive | None = None) -> Result:
@@ -93,7 +106,7 @@ class Evolution:
         bounds = self.problem.domain
         if bounds is None or "c" not in self.problem.fields:
             return 1.0
-        return float(_step_limit(self.compiled, jnp.asarray(x), jnp.asarray(dx), jnp.asarray(bounds)))
+        return float(self._call(_step_limit, x, dx, np.array(bounds)))
 
     def norms(self, dx) -> dict[str, float]:
         """Largest scaled update of each field and scalar."""
@@ -102,88 +115,94 @@ class Evolution:
         out = {f: float(Z[k].max()) for k, f in enumerate(problem.fields)}
         return out | {name: abs(float(dx[n + k])) for k, name in enumerate(problem.scalars)}
 
-    @property
-    def _index(self):
-        if not hasattr(self, "_index_array"):
-            self._index_array = np.asarray(self.problem.lift.index)
-        return self._index_array
-
-    def mass(self, packed: Packed) -> float:
-        """Integral of c over the body, in units of the scaled measure."""
-        return float(_content(self.compiled, packed[0]))
+    def mass(self, x) -> float:
+        """Amount of lithium in scaled units (the integral of c over the body when there are no units)."""
+        return float(self._call(_content, self.expand(x)[0]))
 
     def mean(self, x) -> float:
         """Lithium over sites [1]."""
-        return self.mass(self.expand(x)) / self._sites
+        return self.mass(x) / self._sites if self._sites else 0.0
 
     def concentration(self, x) -> Float[np.ndarray, " n"]:
         """Nodal c."""
         return np.asarray(self.expand(x)[0][self.problem.fields.index("c")])
 
-    def measures(self, x) -> Measures:
-        """All scalars that a history records."""
-        problem, packed = self.problem, self.expand(x)
-        energies = ledger(self.compiled, packed)
-        scale = problem.scales.of("J")
-        c = np.asarray(packed[0][problem.fields.index("c")]) if "c" in problem.fields else np.zeros(1)
-        principal = von_mises = 0.0
-        if "u.x" in problem.fields:
-            principal, von_mises = (float(v) * problem.scales.of("Pa") for v in _peaks(self.compiled, packed))
-        return Measures(
-            self.mass(packed) / self._sites if self._sites else 0.0, float(c.min()), float(c.max()),
-            self.current(packed), {k: float(v) * scale for k, v in energies.items()}, principal, von_mises,
-        )  # fmt: skip
-
-    def current(self, packed: Packed) -> float:
+    def current(self, x) -> float:
         """Insertion current through all reacting faces [A]."""
         if "V" not in self.problem.scalars:
             return 0.0
-        return float(_current(self.compiled, packed)) * self.problem.scales.of("A")
+        return float(self._call(_current, x)) * self.problem.scales.of("A")
+
+    def measures(self, x) -> Measures:
+        """All scalars that a history records."""
+        scales = self.problem.scales
+        out = self._call(_measures, x)
+        energies = {name: float(v) * scales.of("J") for name, v in out["energies"].items()}
+        mean = float(out["content"]) / self._sites if self._sites else 0.0
+        stress = scales.of("Pa")
+        return Measures(
+            mean, float(out["c_min"]), float(out["c_max"]), float(out["current"]) * scales.of("A"), energies,
+            float(out["principal"]) * stress, float(out["von_mises"]) * stress,
+        )  # fmt: skip
 
 
-@eqx.filter_jit
+# --- kernels: pure functions of (problem, arrays) -------------------------------------------------------------------
+
+
+def _constants(problem: Problem, now: Packed):
+    return assembly.constant(problem.terms, problem.parameters(), problem.pattern, problem.lift, now)
+
+
+def _residual(problem: Problem, x, rate, prev, t, dt, prescribed, value):
+    return residual(problem, x, rate, prev, t, dt, Drive(prescribed, value))
+
+
+def _tangent(problem: Problem, constants, x, rate, prev, t, dt, prescribed, value):
+    return tangent(problem, constants, x, rate, prev, t, dt, Drive(prescribed, value))
+
+
 def _content(problem: Problem, Z: Float[Array, "fields n"]) -> Float[Array, ""]:
-    """Integral of c over the cells that store lithium, weighted by c_max, in scaled amounts."""
-    if "c" not in problem.fields:
-        return jnp.zeros(())
-    return -_mu_slope(problem, Z) if "mu" in problem.fields else _volume_mean(problem, Z)
+    """Integral of c_max c over all cells, scaled."""
+    total = jnp.zeros(())
+    for dom, weight, c_max in _volumes(problem):
+        total = total + jnp.sum(weight * c_max * dom.at_points(Z)[problem.fields.index("c")][0])
+    return total
 
 
-def _mu_slope(problem: Problem, Z):
-    """d L / d(uniform mu) of the rate terms at dt = 0 and zero old state: minus the amount of lithium."""
-    from .fem import assembly
-
-    mu = problem.fields.index("mu")
-    zero = jnp.zeros_like(Z)
-    scalars = jnp.zeros(len(problem.scalars))
-
-    def potential(shift):
-        now = (Z.at[mu].set(0.0).at[mu].add(shift), scalars)
-        t = jnp.zeros(())
-        return assembly.potential(problem.terms, problem.parameters(), now, now, (zero, scalars), (zero, scalars), t, t)
-
-    return jax.grad(potential)(jnp.zeros(()))
-
-
-def _volume_mean(problem: Problem, Z):
-    term, params = problem.terms[0], problem.parameters()[0]
-    c = term.domain.at_points(Z)[problem.fields.index("c")][0]
+def _volumes(problem: Problem):
+    """Domains that hold lithium, their volume weights and site densities; one term covers each cell once."""
+    from .physics.transport import Amount, Storage
     from .tensors import Vector
 
-    return jnp.sum(term.domain.weight * params[2].weight(Vector(*term.domain.x)) * params[1].c_max * c)
+    for term, member, params in zip(problem.terms, problem.members, problem.parameters(), strict=True):
+        if any(isinstance(problem.potentials[k], Storage | Amount) for k in member):
+            weight = term.domain.weight * params[2].weight(Vector(*term.domain.x))
+            yield term.domain, weight, params[1].c_max
 
 
-@eqx.filter_jit
-def _current(problem: Problem, packed: Packed):
+def _current(problem: Problem, x) -> Float[Array, ""]:
     """dL/dV per time: the reaction current."""
-    from .fem import assembly
-
+    now = expand(problem, x)
     one, zero = jnp.ones(()), jnp.zeros(())
-    _, r = assembly.residual(problem.terms, problem.parameters(), packed, packed, packed, zero, one)
-    return r[problem.scalars.index("V")]
+
+    def potential(s):
+        return assembly.potential(problem.terms, problem.parameters(), (now[0], s), now, now, now, zero, one)
+
+    return jax.grad(potential)(now[1])[problem.scalars.index("V")]
 
 
-@eqx.filter_jit
+def _measures(problem: Problem, x) -> dict[str, Any]:
+    now = expand(problem, x)
+    zero = jnp.zeros(())
+    out: dict[str, Any] = {"energies": ledger(problem, now), "content": zero, "c_min": zero, "c_max": zero}
+    if "c" in problem.fields:
+        c = now[0][problem.fields.index("c")]
+        out |= {"content": _content(problem, now[0]), "c_min": jnp.min(c), "c_max": jnp.max(c)}
+    out["current"] = _current(problem, x) if "V" in problem.scalars else zero
+    peaks = _peaks(problem, now) if "u.x" in problem.fields else (zero, zero)
+    return out | {"principal": peaks[0], "von_mises": peaks[1]}
+
+
 def _peaks(problem: Problem, packed: Packed):
     xx, yy, zz, yz, xz, xy = stress_at_points(problem, packed)
     von_mises = jnp.sqrt(0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2) + 3 * (yz**2 + xz**2 + xy**2))
@@ -201,22 +220,16 @@ def _largest_principal(xx, yy, zz, yz, xz, xy):
     return mean + 2 * radius * jnp.cos(jnp.arccos(cosine) / 3)
 
 
-@eqx.filter_jit
 def _step_limit(problem: Problem, x, dx, bounds):
     k = problem.fields.index("c")
-    n = problem.lift.size
     c = expand(problem, x)[0][k]
-    dc = problem.lift.increment(dx[:n]).reshape(len(problem.fields), -1)[k]
-    pairs = [(c, dc)]
-    if problem.mesh.order > 1:
-        for term in problem.terms:
-            values = term.domain.at_points(jnp.stack([c, dc]))
-            pairs.append((values[0][0].ravel(), values[1][0].ravel()))
-    low, high = bounds[0], bounds[1]
-    worst = 1.0
+    dc = problem.lift.increment(dx[: problem.lift.size]).reshape(len(problem.fields), -1)[k]
+    inside = [term.domain.at_points(jnp.stack([c, dc])) for term in problem.terms]
+    pairs = [(c, dc), *((v[0][0].ravel(), v[1][0].ravel()) for v in inside)]
+    worst = jnp.ones(())
     for value, change in pairs:
-        down = jnp.where(change < 0, (value - low) / jnp.maximum(-change, 1e-300), jnp.inf)
-        up = jnp.where(change > 0, (high - value) / jnp.maximum(change, 1e-300), jnp.inf)
+        down = jnp.where(change < 0, (value - bounds[0]) / jnp.maximum(-change, 1e-300), jnp.inf)
+        up = jnp.where(change > 0, (bounds[1] - value) / jnp.maximum(change, 1e-300), jnp.inf)
         room = jnp.min(jnp.minimum(down, up))
         worst = jnp.minimum(worst, jnp.where(room > 1.0, 1.0, FRACTION_TO_BOUNDARY * room))
     return worst

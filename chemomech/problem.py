@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -14,15 +14,14 @@ from jaxtyping import Array, Float
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell
 from .errors import ChemomechError
 from .fem import assembly, domain
-from .fem.assembly import Border, Pattern, Tangent, Term
+from .fem.assembly import Border, Pattern, Term
 from .fem.constraints import AbstractConstraint, Lift, build_lift
 from .fem.elements import DEFAULT_DEGREE
 from .fem.mesh import Mesh
-from .fem.structure import Entry
 from .physics.kinematics import AXES, AbstractKinematics, PlaneStrain, Solid
 from .physics.stored import Stored
-from .tensors import Sym, Tensor, Vector
-from .units import Scales, parse
+from .tensors import Tensor, Vector
+from .units import Scales
 
 FIELD_UNITS = {"c": "1", "mu": "J/mol", "u": "m"}
 SCALAR_UNITS = {"V": "V", "mu_mean": "J/mol"}
@@ -157,9 +156,10 @@ class Problem(eqx.Module):
             pattern, tuple(notes), degree,
         )  # fmt: skip
 
-    def on_device(self) -> Problem:
-        """A copy whose arrays all live on JAX's device, so that compiled functions take them without a transfer."""
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_array(leaf) else leaf, self)
+    def kernel(self) -> Problem:
+        """A copy with what compiled functions need, and nothing else: all its leaves are arrays on the device."""
+        lean = eqx.tree_at(lambda p: (p.mesh, p.constraints), self, (None, ()))
+        return jax.tree.map(jnp.asarray, lean)
 
     @property
     def unknowns(self) -> int:
@@ -194,7 +194,9 @@ class Problem(eqx.Module):
     def pack(self, state: State) -> Packed:
         """Scaled arrays of a state, as the residual takes them."""
         columns = [state.values[f] if "." not in f else state.u[:, AXES.index(f[-1])] for f in self.fields]
-        Z = jnp.stack([jnp.asarray(v) / _field_scale(f, self.scales) for f, v in zip(self.fields, columns, strict=True)])
+        Z = jnp.stack(
+            [jnp.asarray(v) / _field_scale(f, self.scales) for f, v in zip(self.fields, columns, strict=True)]
+        )
         s = [jnp.asarray(state.values[name]) / _scalar_scale(name, self.scales) for name in self.scalars]
         return Z, jnp.stack(s) if s else jnp.zeros(0)
 
@@ -228,7 +230,7 @@ class Problem(eqx.Module):
     def constants(self) -> tuple[Any, Any]:
         """The parts A and B of the tangent A + dt B + varying, for the present parameters."""
         now = self.pack(self.uniform(0.5))
-        return tuple(_constant(self, now, kind) for kind in (Entry.CONSTANT, Entry.DT))
+        return assembly.constant(self.terms, self.parameters(), self.pattern, self.lift, now)
 
     def energy(self, state: State) -> dict[str, float]:
         """Stored energy by name [J]; no multipliers, no lagged terms."""
@@ -236,7 +238,6 @@ class Problem(eqx.Module):
         return {name: float(v) * scale for name, v in ledger(self, self.pack(state)).items()}
 
 
-@eqx.filter_jit
 def residual(problem: Problem, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> Float[Array, " N"]:
     """Reduced residual: nodal rows, then one row for each global scalar."""
     now = expand(problem, x)
@@ -246,14 +247,8 @@ def residual(problem: Problem, x, rate: Packed, prev: Packed, t, dt, drive: Driv
     return jnp.concatenate([problem.lift.reduce(R.ravel()), r])
 
 
-def tangent(problem: Problem, constants, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> Tangent:
-    """Derivative of the residual, through both slots."""
-    data, border = _tangent(problem, constants, x, rate, prev, t, dt, drive)
-    return Tangent(data, border, problem.pattern)
-
-
-@eqx.filter_jit
-def _tangent(problem, constants, x, rate, prev, t, dt, drive):
+def tangent(problem: Problem, constants, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> tuple[Array, Border]:
+    """Derivative of the residual, through both slots: values of the pattern, and the border."""
     now = expand(problem, x)
     A, B = constants
     C = assembly.varying(problem.terms, problem.parameters(), problem.pattern, problem.lift, now, rate, prev, t, dt)
@@ -262,11 +257,6 @@ def _tangent(problem, constants, x, rate, prev, t, dt, drive):
     row = jnp.where(fixed, 0.0, border.row)
     corner = jnp.where(fixed, jnp.eye(len(drive.value)), border.corner)
     return data, Border(border.column, row, corner)
-
-
-@eqx.filter_jit
-def _constant(problem: Problem, now: Packed, kind: Entry):
-    return assembly.constant(problem.terms, problem.parameters(), problem.pattern, problem.lift, now, kind)
 
 
 def expand(problem: Problem, x: Float[Array, " N"]) -> Packed:
@@ -281,7 +271,6 @@ def restrict(problem: Problem, packed: Packed) -> Float[Array, " N"]:
     return jnp.concatenate([problem.lift.restrict(packed[0].ravel()), packed[1]])
 
 
-@eqx.filter_jit
 def ledger(problem: Problem, now: Packed) -> dict[str, Any]:
     """Scaled stored energy of each named part, summed over domains."""
     out: dict[str, Any] = {}
@@ -293,10 +282,9 @@ def ledger(problem: Problem, now: Packed) -> dict[str, Any]:
     return out
 
 
-@eqx.filter_jit
 def stress_at_points(problem: Problem, now: Packed) -> Float[Array, "6 q cells"]:
     """Scaled Cauchy stress d psi / d strain at the quadrature points of all cells (xx yy zz yz xz xy)."""
-    out = jnp.zeros((6, len(problem.terms[0].domain.x[0]), len(problem.mesh.cells)))
+    out = jnp.zeros((6, len(_cell_term(problem).domain.x[0]), problem.pattern.node_pair.shape[2]))
     for term, params in zip(problem.terms, problem.parameters(), strict=True):
         energies = [e for p in params[0] for e in p.stored()]
         if term.domain.normal is not None or not energies or "u.x" not in problem.fields:
@@ -312,6 +300,10 @@ def stress_at_points(problem: Problem, now: Packed) -> Float[Array, "6 q cells"]
         values = jnp.stack([sigma.xx, sigma.yy, sigma.zz, sigma.yz, sigma.xz, sigma.xy])
         out = out.at[:, :, term.domain.cell].add(values)
     return out
+
+
+def _cell_term(problem: Problem) -> Term:
+    return next(term for term in problem.terms if term.domain.normal is None)
 
 
 def _dense(H: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -144,7 +145,7 @@ class _Run:
         if cursor is not None:
             self.cursor = cursor
             return
-        x = self.evolution.start(self.problem.pack(state))
+        x = self.evolution.start(state)
         mean = self.evolution.mean(x)
         self.protocol.check(mean, has_voltage="V" in self.problem.scalars)
         self.cursor = Cursor(0, 0, 0.0, 0.0, 0.0, [x], [], [0.0], initial_mean=mean)
@@ -234,13 +235,32 @@ class _Run:
         """No further than the step's time limit, and no faster than an instability of a uniform state grows."""
         cursor = self.cursor
         dt = min(dt, self.control.dt_max)
-        growth = self.stability.rate(self.evolution, cursor.states[0])
-        if growth > 0:
-            dt = min(dt, 0.3 / growth)
+        dt = self._stable(dt)
         left = step.stops.get("time", np.inf) - (cursor.time - cursor.started)
         if dt >= left * (1 - 1e-9):
             return left
         return left / 2 if dt > 0.5 * left else dt
+
+    def _stable(self, dt: float) -> float:
+        """Short enough to follow the fastest growing wave where a nearly uniform state will be at the step's end."""
+        c = self.evolution.concentration(self.cursor.states[0])
+        if c.max() - c.min() > UNIFORM:
+            return dt
+        slope = self._filling_rate()
+        for _ in range(60):
+            ahead = self.stability.rate(self.evolution, self.cursor.states[0], slope * dt)
+            if ahead * dt <= 1.001 * self.control.instability:
+                return dt
+            dt = max(self.control.instability / ahead, 0.7 * dt)
+        return dt
+
+    def _filling_rate(self) -> float:
+        """d(state of charge)/dt over the last step [1/s]."""
+        cursor = self.cursor
+        if not cursor.lengths:
+            return self.evolution.current(cursor.states[0]) / (self.one_c * 3600.0) if self.one_c else 0.0
+        newest, older = (self.evolution.mean(x) for x in cursor.states[:2])
+        return (newest - older) / cursor.lengths[0]
 
     def _try(self, dt: float, drive) -> _Trial:
         cursor = self.cursor
@@ -278,7 +298,7 @@ class _Run:
         """Q_n = a Q_(n-1) - b Q_(n-2) + dte I_n, the stepper's own sum."""
         f, charges = trial.formula, self.cursor.charges
         older = charges[1] if f.b else 0.0
-        return f.a * charges[0] - f.b * older + f.dte * self.evolution.current(self.evolution.expand(trial.x))
+        return f.a * charges[0] - f.b * older + f.dte * self.evolution.current(trial.x)
 
     # --- stop events --------------------------------------------------------------------------------------------
 
@@ -322,7 +342,6 @@ class _Run:
         """Signed distance to each stop event: positive before it, zero or negative after."""
         out = {}
         sign = getattr(step, "sign", 0.0)
-        packed = self.evolution.expand(x)
         for name, value in step.until:
             if name == "soc":
                 direction = sign or np.sign(value - self._soc_at(self.cursor.states[0])) or 1.0
@@ -331,7 +350,7 @@ class _Run:
                 out[name] = (sign or 1.0) * (self._voltage(x) - value)
             elif name in ("current", "c_rate"):
                 limit = value * (self.one_c if name == "c_rate" else 1.0)
-                out[name] = abs(self.evolution.current(packed)) - limit
+                out[name] = abs(self.evolution.current(x)) - limit
         return out
 
     def _soc_at(self, x) -> float:
@@ -357,7 +376,9 @@ class _Run:
 
     def _frame_coordinate(self) -> float:
         """What frames are evenly spaced in: state of charge passed, or the logarithm of time."""
-        if "V" in self.problem.scalars and getattr(self.protocol.steps[min(self.cursor.segment, len(self.protocol.steps) - 1)], "sign", 0.0):
+        if "V" in self.problem.scalars and getattr(
+            self.protocol.steps[min(self.cursor.segment, len(self.protocol.steps) - 1)], "sign", 0.0
+        ):
             return abs(self.evolution.mean(self.cursor.states[0]) - 0.0) * self._direction()
         elapsed = self.cursor.time - self.cursor.started
         return float(np.log10(max(elapsed, 1e-300))) if elapsed > 0 else -300.0
@@ -374,7 +395,7 @@ class _Run:
 
     def _frame(self, record: Record) -> None:
         self.linear_state = None  # a resumed run starts here without it, and shall give the same numbers
-        state = self.problem.unpack(self.evolution.expand(self.cursor.states[0]))
+        state = self.evolution.state(self.cursor.states[0])
         self.cursor.frames += 1
         if self.keep:
             self.saved.append((record.time, state))
@@ -394,7 +415,7 @@ class _Run:
         return Solution(columns(self.records), self.saved, self._final(), self.endings)
 
     def _final(self) -> State:
-        return self.problem.unpack(self.evolution.expand(self.cursor.states[0]))
+        return self.evolution.state(self.cursor.states[0])
 
 
 class _Trial(NamedTuple):
@@ -449,23 +470,35 @@ class _Stability:
         sizes = stability.wave_numbers(2 * np.pi / size, 2 * np.pi / smallest)
         voltage = problem.scalars.index("V") if "V" in problem.scalars else None
         psi = Sum(first[0]) if first[0] and "mu" in problem.fields else None
-        return cls(psi, first[1], first[2], jnp.asarray(coherency.normals(problem.mesh.dim, 37)), jnp.asarray(sizes), voltage)
+        return cls(
+            psi, first[1], first[2], jnp.asarray(coherency.normals(problem.mesh.dim, 37)), jnp.asarray(sizes), voltage
+        )
 
-    def rate(self, evolution: Evolution, x) -> float:
-        """Largest growth rate [1/s], or zero when the state is not nearly uniform."""
+    def rate(self, evolution: Evolution, x, ahead: float = 0.0) -> float:
+        """Largest growth rate at the mean composition, or at one that lies `ahead` of it [1/s]."""
         if self.psi is None:
             return 0.0
-        packed = evolution.expand(x)
-        c = np.asarray(packed[0][evolution.problem.fields.index("c")])
-        if c.max() - c.min() > UNIFORM:
-            return 0.0
-        V = 0.0 if self.voltage is None else float(packed[1][self.voltage]) * evolution.problem.scales.of("V")
+        problem, (Z, s) = evolution.problem, evolution.expand(x)
+        c = evolution.mean(x)
+        low, high = self.psi.parts[0].domain or (-np.inf, np.inf)
+        there = min(max(c + ahead, low + 1e-6), high - 1e-6)
+        V = 0.0 if self.voltage is None else float(s[self.voltage]) * problem.scales.of("V")
+        V -= self._slope(c, there)  # at constant current the voltage follows the chemical potential
         rate = float(
             stability.fastest_growth(
-                self.psi, self.kinetics, self.host, jnp.asarray(c.mean()), jnp.asarray(V), self.directions, self.sizes
+                self.psi, self.kinetics, self.host, np.float64(there), np.float64(V), self.directions, self.sizes
             )
         )
-        return rate if np.isfinite(rate) else 0.0
+        return max(rate, 0.0) if np.isfinite(rate) else 0.0
+
+    def _slope(self, c: float, there: float) -> float:
+        if self.voltage is None or c == there:
+            return 0.0
+        mu = [float(_uniform_potential(self.psi, self.host, np.float64(v))) for v in (c, there)]
+        return (mu[1] - mu[0]) / float(self.host.faraday)
+
+
+_uniform_potential = eqx.filter_jit(stability.potential)
 
 
 def _is_per_cell(value: Any) -> bool:

@@ -142,12 +142,22 @@ def classify_density(density, domain, parameters, fields, scalars) -> dict[tuple
     x = [one] * dim
     normal = None if domain.normal is None else [one] * dim
 
-    def columns(now, rate, prev, t, dt, x, normal, parameters):
-        groups = [(q,) for q in range(count)]
-        out = _columns(density, fields, dim, groups, now, rate, prev, x, normal, t, dt, parameters)
-        return [v for column in out for v in column]
+    def gradient(now, rate, prev, t, dt, x, normal, parameters):
+        frozen = _point(now, fields, dim)
+        return _gradient(density, fields, dim, now, frozen, rate, prev, x, normal, t, dt, parameters)
 
     arguments = (values, point, point, one, one, x, normal, parameters)
+    traced = jax.make_jaxpr(gradient)(*arguments)  # the physics is traced once, its columns are cheap
+
+    def columns(now, *rest):
+        others = jax.tree.leaves(rest)
+
+        def column(q):
+            moved = lambda v: jax.core.eval_jaxpr(traced.jaxpr, traced.consts, *now[:q], v, *now[q + 1 :], *others)  # noqa: E731
+            return jax.jvp(moved, (now[q],), (jnp.ones_like(now[q]),))[1]
+
+        return [v for q in range(count) for v in column(q)]
+
     kinds = classify(columns, arguments, (STATE, STATE, STATE, STATE, STEP, FIXED, FIXED, FIXED))
     table = {(k % count, k // count): kind for k, kind in enumerate(kinds)}
     return {key: kind for key, kind in table.items() if kind is not Entry.ZERO}
@@ -199,14 +209,12 @@ def varying(terms, parameters, pattern: Pattern, lift: Lift, now, rate, prev, t,
     return out
 
 
-def constant(terms, parameters, pattern: Pattern, lift: Lift, now, kind: Entry) -> tuple[Array, Border]:
-    """The constant part A (`Entry.CONSTANT`) or B of dt B (`Entry.DT`) of the tangent."""
-    out = _empty(pattern, len(now[1]))
+def constant(terms, parameters, pattern: Pattern, lift: Lift, now) -> tuple[tuple[Array, Border], tuple[Array, Border]]:
+    """The constant parts A and B of the tangent A + dt B + varying."""
+    out = {Entry.CONSTANT: _empty(pattern, len(now[1])), Entry.DT: _empty(pattern, len(now[1]))}
     one = jnp.ones(())
     for term, params in zip(terms, parameters, strict=True):
-        keys = [key for key, value in term.entries if value is kind]
-        if not keys:
-            continue
+        keys = {key: kind for key, kind in term.entries if kind in out}
         state = evaluate(term, *now)
         groups = [(q,) for q in sorted({q for _, q in keys})]
         columns = _columns(
@@ -214,9 +222,10 @@ def constant(terms, parameters, pattern: Pattern, lift: Lift, now, kind: Entry) 
             *_context(term), one, one, params,
         )  # fmt: skip
         where = {group[0]: k for k, group in enumerate(groups)}
-        values = {(p, q): columns[where[q]][p] for p, q in keys}
-        out = _scatter(out, values, term.domain, pattern, lift, len(now[0]))
-    return out
+        for kind in out:
+            values = {(p, q): columns[where[q]][p] for (p, q), k in keys.items() if k is kind}
+            out[kind] = _scatter(out[kind], values, term.domain, pattern, lift, len(now[0]))
+    return out[Entry.CONSTANT], out[Entry.DT]
 
 
 def _empty(pattern: Pattern, m: int) -> tuple[Array, Border]:
@@ -271,7 +280,6 @@ def _collect(weighted, shape, index, size):
     return jnp.zeros(size + 1).at[index].add(jnp.broadcast_to(local, index.shape))[:-1]
 
 
-@eqx.filter_jit
 def combine(A: tuple[Array, Border], B: tuple[Array, Border], C: tuple[Array, Border], dt) -> tuple[Array, Border]:
     """A + dt B + C."""
     return jax.tree.map(lambda a, b, c: a + dt * b + c, A, B, C)

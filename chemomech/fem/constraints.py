@@ -29,7 +29,9 @@ class Links(eqx.Module):
 
 def _links(fixed=(), values=(), slave=(), master=(), jump=None) -> Links:
     jump = np.zeros(len(slave)) if jump is None else jump
-    return Links(np.asarray(fixed, int), np.asarray(values, float), np.asarray(slave, int), np.asarray(master, int), jump)
+    return Links(
+        np.asarray(fixed, int), np.asarray(values, float), np.asarray(slave, int), np.asarray(master, int), jump
+    )
 
 
 class AbstractConstraint(eqx.Module):

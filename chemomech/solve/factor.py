@@ -61,6 +61,9 @@ class Pardiso:
         import pypardiso
 
         self._solver = pypardiso.PyPardisoSolver(mtype=11)
+        # own settings: METIS ordering, no refinement (GMRES does that), pivot 1e-13, scaling and matching
+        for index, value in ((1, 1), (2, 2), (8, 0), (10, 13), (11, 1), (13, 1), (24, 0), (25, 0), (34, 0)):
+            self._solver.set_iparm(index, value)
         self._matrix = None
         weakref.finalize(self, _release, self._solver)
 

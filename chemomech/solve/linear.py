@@ -6,6 +6,7 @@ The law: `solve` with `transpose=True` inverts the transpose of what `init` saw.
 from __future__ import annotations
 
 import abc
+import time
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -35,52 +36,67 @@ class AbstractLinearSolver(eqx.Module):
     @abc.abstractmethod
     def solve(
         self, state: Any, b: Float[np.ndarray, " N"], *, rtol: float = 1e-10, transpose: bool = False
-    ) -> tuple[Float[np.ndarray, " N"], Stats]:
-        """K^-1 b or K^-T b to a relative residual."""
+    ) -> tuple[Float[np.ndarray, " N"], Stats, Any]:
+        """K^-1 b or K^-T b to a relative residual, what it took, and the state to hand to the next `init`."""
 
 
-class Bordered:
-    """A sparse matrix with dense rows and columns for global scalars, and a factor that approximates its inverse."""
+class Preconditioner:
+    """A factor of the nodal block with the border eliminated, as it was when it was made; it may serve later tangents."""
 
-    def __init__(self, matrix, border, factor):
-        self.matrix, self.factor = matrix, factor
-        self.column, self.row, self.corner = (np.asarray(v) for v in (border.column, border.row, border.corner))
-        self.fresh = False  # does the factor belong to this very matrix?
-        self.size, self.m = matrix.shape[0], len(self.corner)
+    def __init__(self, factor, matrix, border):
+        start = time.perf_counter()
+        factor.update(matrix)
+        self.factor, self.size, self.m = factor, matrix.shape[0], len(border.corner)
+        self.factor_seconds, self.solve_seconds = time.perf_counter() - start, 0.0
+        self._border = border
         self._eliminated: dict[bool, tuple] = {}
 
-    def apply(self, x, transpose=False):
-        """K x or K^T x."""
-        y, s = x[: self.size], x[self.size :]
-        A, column, row, corner = self._oriented(transpose)
-        return np.concatenate([A @ y + column.T @ s, row @ y + corner @ s])
-
-    def precondition(self, r, transpose=False):
-        """The factor's inverse, with the border eliminated."""
-        y = self.factor.solve(r[: self.size], transpose=transpose)
+    def __call__(self, r, transpose=False):
+        """The approximate inverse of the bordered matrix, or of its transpose."""
+        start = time.perf_counter()
+        y = self.factor.solve(np.ascontiguousarray(r[: self.size]), transpose=transpose)
+        self.solve_seconds = time.perf_counter() - start
         if self.m == 0:
             return y
         Q, schur, row = self._elimination(transpose)
         s = np.linalg.solve(schur, r[self.size :] - row @ y)
         return np.concatenate([y - Q @ s, s])
 
-    def factorise(self):
-        """Bring the factor up to date."""
-        self.factor.update(self.matrix)
-        self.fresh = True
-        self._eliminated.clear()
-
-    def _oriented(self, transpose):
-        if transpose:
-            return self.matrix.T, self.row, self.column, self.corner.T
-        return self.matrix, self.column, self.row, self.corner
+    def worthwhile(self) -> int:
+        """How many GMRES iterations cost about as much as a new factor."""
+        ratio = self.factor_seconds / self.solve_seconds if self.solve_seconds else 10.0
+        return int(np.clip(0.7 * ratio, 3, 60))
 
     def _elimination(self, transpose):
         if transpose not in self._eliminated:
-            _, column, row, corner = self._oriented(transpose)
-            Q = np.stack([self.factor.solve(np.ascontiguousarray(c), transpose=transpose) for c in column], axis=1)
+            b = self._border
+            column, row, corner = (b.row, b.column, b.corner.T) if transpose else (b.column, b.row, b.corner)
+            Q = self.factor.solve(np.ascontiguousarray(column.T), transpose=transpose)
             self._eliminated[transpose] = (Q, corner - row @ Q, row)
         return self._eliminated[transpose]
+
+
+class Bordered(NamedTuple):
+    """A sparse matrix with dense rows and columns for global scalars, and what preconditions it."""
+
+    matrix: Any
+    border: Any
+    preconditioner: Preconditioner
+    fresh: bool  # was the preconditioner made from this very matrix?
+
+    def apply(self, x, transpose=False):
+        """K x or K^T x."""
+        n, b = self.matrix.shape[0], self.border
+        y, s = x[:n], x[n:]
+        if transpose:
+            return np.concatenate([self.matrix.T @ y + b.row.T @ s, b.column @ y + b.corner.T @ s])
+        return np.concatenate([self.matrix @ y + b.column.T @ s, b.row @ y + b.corner @ s])
+
+
+class _HostBorder(NamedTuple):
+    column: Any
+    row: Any
+    corner: Any
 
 
 class HostDirect(AbstractLinearSolver):
@@ -88,41 +104,54 @@ class HostDirect(AbstractLinearSolver):
 
     Args:
         backend: "auto" (PARDISO if installed), "pardiso" or "superlu".
-        reuse: GMRES iterations that an older factor may take before a new one is made; 0 always factorises.
+        reuse: GMRES iterations that an older factor may take before a new one is made; 0 always factorises, None
+            compares the measured times of a factorisation and a solve.
     """
 
     backend: str = eqx.field(static=True, default="auto")
-    reuse: int = eqx.field(static=True, default=10)
+    reuse: int | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        factorisation(self.backend)
 
     def init(self, tangent: Any, old: Bordered | None = None) -> Bordered:
-        """The new matrix with the factor of the old one."""
-        factor = factorisation(self.backend) if old is None else old.factor
-        state = Bordered(tangent.csr(), tangent.border, factor)
-        if old is None or self.reuse == 0:
-            state.factorise()
-        return state
+        """The new matrix with the preconditioner of the old one."""
+        border = _HostBorder(
+            *(np.asarray(v) for v in (tangent.border.column, tangent.border.row, tangent.border.corner))
+        )
+        matrix = tangent.csr()
+        if old is None:
+            return Bordered(matrix, border, Preconditioner(factorisation(self.backend), matrix, border), True)
+        state = Bordered(matrix, border, old.preconditioner, False)
+        return _renewed(state) if self.reuse == 0 else state
 
     def solve(
         self, state: Bordered, b: Float[np.ndarray, " N"], *, rtol: float = 1e-10, transpose: bool = False
-    ) -> tuple[Float[np.ndarray, " N"], Stats]:
-        """GMRES with the present factor; a new factor if that does not suffice.
+    ) -> tuple[Float[np.ndarray, " N"], Stats, Bordered]:
+        """GMRES with the present preconditioner; a new factor if that does not suffice.
 
         Raises:
             SolveError: even a fresh factor does not reach the tolerance.
         """
-        was_fresh = state.fresh
-        if not was_fresh:
-            x, its, reached = self._krylov(state, b, rtol, transpose, self.reuse)
+        if not state.fresh:
+            limit = state.preconditioner.worthwhile() if self.reuse is None else self.reuse
+            x, its, reached = _krylov(state, b, rtol, transpose, limit)
             if reached <= rtol:
-                return x, Stats(its, reached, False)
-            state.factorise()
-        x, its, reached = self._krylov(state, b, rtol, transpose, 20)
+                return x, Stats(its, reached, False), state
+            state = _renewed(state)
+        x, its, reached = _krylov(state, b, rtol, transpose, 20)
         if not reached <= max(rtol, 1e-6):
             raise SolveError(f"The linear system is singular to working precision (relative residual {reached:.1e}).")
-        return x, Stats(its, reached, not was_fresh)
+        return x, Stats(its, reached, True), state
 
-    def _krylov(self, state, b, rtol, transpose, limit):
-        return fgmres(
-            lambda v: state.apply(v, transpose), lambda v: state.precondition(v, transpose), b,
-            rtol=rtol, max_iterations=limit,
-        )  # fmt: skip
+
+def _renewed(state: Bordered) -> Bordered:
+    made = Preconditioner(state.preconditioner.factor, state.matrix, state.border)
+    return Bordered(state.matrix, state.border, made, True)
+
+
+def _krylov(state, b, rtol, transpose, limit):
+    return fgmres(
+        lambda v: state.apply(v, transpose), lambda v: state.preconditioner(v, transpose), b,
+        rtol=rtol, max_iterations=limit,
+    )  # fmt: skip

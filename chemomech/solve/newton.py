@@ -79,7 +79,7 @@ class Newton(eqx.Module):
         for k in range(1, self.max_iterations + 1):
             try:
                 linear_state = self.linear.init(system.tangent(x), linear_state)
-                dx, stats = self.linear.solve(linear_state, -r, rtol=self.linear_rtol)
+                dx, stats, linear_state = self.linear.solve(linear_state, -r, rtol=self.linear_rtol)
             except SolveError as error:
                 return Result(x, False, k, str(error), norms, None, krylov, factorisations)
             krylov, factorisations = krylov + stats.iterations, factorisations + stats.factorised

@@ -94,6 +94,10 @@ class ErrorControl(eqx.Module):
         dt_min: give up below this length [s].
         dt_max: never step further [s].
         dt_start: instead of `start`, the first step [s].
+        instability: while the state is nearly uniform and unstable, dt times the largest growth rate stays below this:
+            backward Euler damps every mode with s dt > 2, and an error estimate does not see an amplitude of 1e-10 [1].
+        growth: largest ratio of successive steps (BDF2 is stable below 2.41) [1].
+        safety: factor on the proposed step [1].
     """
 
     tol: float = eqx.field(static=True, default=2e-3)
@@ -101,6 +105,7 @@ class ErrorControl(eqx.Module):
     dt_min: float = eqx.field(static=True, default=1e-12)
     dt_max: float = eqx.field(static=True, default=float("inf"))
     dt_start: float | None = eqx.field(static=True, default=None)
+    instability: float = eqx.field(static=True, default=0.3)
     growth: float = eqx.field(static=True, default=2.0)
     safety: float = eqx.field(static=True, default=0.85)
 

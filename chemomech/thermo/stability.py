@@ -12,49 +12,72 @@ from jaxtyping import Array, Float
 
 from ..density import AbstractFreeEnergy, AbstractPotential, Host, Local
 from ..tensors import Tensor, Vector
-from .coherency import curvatures, relaxed_curvature
+from .coherency import Curvatures, curvatures, relaxed_curvature
 
 
-@eqx.filter_jit
-def growth_rate(
-    psi: AbstractFreeEnergy, kinetics: Sequence[AbstractPotential], host: Host, c, V, wave: Float[Array, "3"]
-) -> Float[Array, ""]:
-    """s of a wave exp(s t + i k.x) on uniform composition c at cell voltage V [1/s].
+class Linearisation(eqx.Module):
+    """A uniform state's response: second derivatives of the energy, mobility, and slopes of the source.
 
-    c_max s = -(k.M.k) g + d(source)/dc + g d(source)/dmu,   g = (f'' + B(n) + k.kappa.k) / c_max
+    The source is the insertion per volume of depth-averaged reactions [mol/(m^3 s)].
+    """
 
-    where M and the source come from the potentials that act on cells (diffusion, depth-averaged reaction). The
-    voltage is fixed: a wave of zero mean does not change the total current to first order.
+    energy: Curvatures
+    mobility: Float[Array, "3 3"]  # [mol^2/(J m s)]
+    source_c: Float[Array, ""]  # [mol/(m^3 s)]
+    source_mu: Float[Array, ""]  # [mol^2/(J m^3 s)]
+    c_max: Float[Array, ""]  # [mol/m^3]
+
+
+def linearise(psi: AbstractFreeEnergy, kinetics: Sequence[AbstractPotential], host: Host, c, V) -> Linearisation:
+    """Differentiate energy and rate terms at uniform composition c and cell voltage V [V], stress-free.
 
     Args:
         psi: stored energy.
-        kinetics: rate potentials on cells.
+        kinetics: rate potentials that act on cells (diffusion, depth-averaged reaction).
         host: shared constants.
         c: composition.
         V: cell voltage [V].
+    """
+    k = curvatures(psi, c, host)
+    mu = potential(psi, host, c, k)
+    return Linearisation(k, *_linearised(kinetics, host, c, mu, V), host.c_max)
+
+
+def growth(state: Linearisation, wave: Float[Array, "3"]) -> Float[Array, ""]:
+    """s of a wave exp(s t + i k.x) on a uniform state, its strain relaxed [1/s].
+
+    c_max s = -(k.M.k) g + d(source)/dc + g d(source)/dmu,   g = (f'' + B(n) + k.kappa.k) / c_max
+
+    The voltage is fixed: a wave of zero mean does not change the total current to first order.
+
+    Args:
+        state: from `linearise`.
         wave: wave vector k [1/m].
     """
     size = jnp.linalg.norm(wave)
     n = wave / jnp.where(size > 0, size, 1.0)
-    k = curvatures(psi, c, host)
-    g = (relaxed_curvature(k, n) + wave @ k.kappa @ wave) / host.c_max
-    mu = potential(psi, host, c)
-    M, source_c, source_mu = _linearised(kinetics, host, c, mu, V)
-    return (-(wave @ M @ wave) * g + source_c + g * source_mu) / host.c_max
+    g = (relaxed_curvature(state.energy, n) + wave @ state.energy.kappa @ wave) / state.c_max
+    return (-(wave @ state.mobility @ wave) * g + state.source_c + g * state.source_mu) / state.c_max
 
 
-def potential(psi: AbstractFreeEnergy, host: Host, c) -> Float[Array, ""]:
+@eqx.filter_jit
+def growth_rate(psi, kinetics, host: Host, c, V, wave: Float[Array, "3"]) -> Float[Array, ""]:
+    """`growth` of one wave on the uniform state (c, V) [1/s]."""
+    return growth(linearise(psi, kinetics, host, c, V), jnp.asarray(wave, float))
+
+
+def potential(psi: AbstractFreeEnergy, host: Host, c, k: Curvatures | None = None) -> Float[Array, ""]:
     """Chemical potential of the uniform, stress-free state, (1/c_max) dpsi/dc at zero stress and strain [J/mol]."""
 
-    def uniform(c):
-        return psi(_local(host, c, 0.0, jnp.zeros(3), 0.0))
+    k = curvatures(psi, c, host) if k is None else k
+    zero = jnp.zeros(())
 
-    k = curvatures(psi, c, host)
-    slope = jax.grad(lambda c: uniform(c) * 1.0)(jnp.asarray(c, dtype=float))
-    # a free body takes the strain that minimises psi, so only the part at fixed zero stress remains
-    flat = k.stiffness.reshape(9, 9)
-    force = jax.grad(lambda e: psi(_local(host, c, 0.0, jnp.zeros(3), 0.0, e)))(jnp.zeros((3, 3))).ravel()
-    relief = k.coupling.ravel() @ jnp.linalg.pinv(flat) @ force
+    def energy(c, H):
+        return psi(_local(host, c, zero, jnp.zeros(3), zero, H))
+
+    slope, force = jax.grad(energy, argnums=(0, 1))(jnp.asarray(c, dtype=float), jnp.zeros((3, 3)))
+    # a free body takes the strain that minimises psi: only the slope at zero stress remains
+    relief = k.coupling.ravel() @ jnp.linalg.pinv(k.stiffness.reshape(9, 9)) @ force.ravel()
     return (slope - relief) / host.c_max
 
 
@@ -85,15 +108,11 @@ def _linearised(kinetics, host, c, mu, V):
 
 
 @eqx.filter_jit
-def fastest_growth(
-    psi, kinetics, host: Host, c, V, directions: Float[Array, "k 3"], sizes: Float[Array, " w"]
-) -> Float[Array, ""]:
+def fastest_growth(psi, kinetics, host: Host, c, V, directions: Float[Array, "k 3"], sizes: Float[Array, " w"]):
     """The largest growth rate over wave normals and wave numbers [1/s]."""
-
-    def along(n):
-        return jax.vmap(lambda q: growth_rate(psi, kinetics, host, c, V, q * n))(sizes)
-
-    return jnp.max(jax.vmap(along)(directions))
+    state = linearise(psi, kinetics, host, c, V)
+    waves = (directions[:, None, :] * sizes[None, :, None]).reshape(-1, 3)
+    return jnp.max(jax.vmap(lambda wave: growth(state, wave))(waves))
 
 
 def wave_numbers(smallest: float, largest: float, count: int = 40) -> Float[np.ndarray, " w"]:
