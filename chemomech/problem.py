@@ -293,7 +293,7 @@ def stress_at_points(problem: Problem, now: Packed) -> Float[Array, "6 q cells"]
         shape = term.domain.weight.shape
         H = jax.tree.map(lambda a, shape=shape: jnp.broadcast_to(jnp.asarray(a, float), shape), _dense(s.H))
 
-        def total(H, s=s, energies=energies):
+        def total(H, s=s, energies=energies, shape=shape):
             return sum(jnp.sum(jnp.broadcast_to(e(s.replace(H=H)), shape)) for e in energies)
 
         sigma = jax.grad(total)(H).sym

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from .density import AbstractFreeEnergy, Sum
+from .density import AbstractFreeEnergy, PerCell, Sum
 from .errors import SolveError
 from .evolution import Evolution, Measures
 from .problem import Problem, State
@@ -52,8 +51,8 @@ class Cursor:
     lengths: list[float]
     charges: list[float]
     frames: int = 0
-    next_frame: float = 0.0
-    initial_mean: float = 0.0
+    entered: float = 0.0  # state of charge at which the segment began
+    shown: int = 0  # frames saved since then
     finished: bool = False
 
     @property
@@ -148,7 +147,7 @@ class _Run:
         x = self.evolution.start(state)
         mean = self.evolution.mean(x)
         self.protocol.check(mean, has_voltage="V" in self.problem.scalars)
-        self.cursor = Cursor(0, 0, 0.0, 0.0, 0.0, [x], [], [0.0], initial_mean=mean)
+        self.cursor = Cursor(0, 0, 0.0, 0.0, 0.0, [x], [], [0.0])
         x = self._consistent(x, self._drive(self.protocol.steps[0]))
         self.cursor.states = [x]
         self._record(0.0, 0)
@@ -213,7 +212,7 @@ class _Run:
         cursor.dt = self._first_dt(step)
         cursor.states = [self._consistent(cursor.states[0], drive)]
         self.linear_state = None
-        cursor.next_frame = self._frame_coordinate()
+        cursor.entered, cursor.shown = self.evolution.mean(cursor.states[0]), 0
 
     def _advance(self, step: AbstractStep, drive) -> str:
         """One accepted step; returns why the protocol step ended, or nothing."""
@@ -290,8 +289,8 @@ class _Run:
         cursor.charges = [charge, *cursor.charges][:2]
         cursor.step, cursor.time, cursor.dt = cursor.step + 1, cursor.time + trial.dt, next_dt
         self._record(trial.dt, trial.iterations)
-        if self._frame_coordinate() >= cursor.next_frame + self._frame_spacing():
-            cursor.next_frame = self._frame_coordinate()
+        if self._frames_due() > cursor.shown:
+            cursor.shown = self._frames_due()
             self._frame(self.records[-1])
 
     def _charge(self, trial: _Trial) -> float:
@@ -374,24 +373,22 @@ class _Run:
         self.records.append(record)
         self.observer.accepted(record)
 
-    def _frame_coordinate(self) -> float:
-        """What frames are evenly spaced in: state of charge passed, or the logarithm of time."""
-        if "V" in self.problem.scalars and getattr(
-            self.protocol.steps[min(self.cursor.segment, len(self.protocol.steps) - 1)], "sign", 0.0
-        ):
-            return abs(self.evolution.mean(self.cursor.states[0]) - 0.0) * self._direction()
-        elapsed = self.cursor.time - self.cursor.started
-        return float(np.log10(max(elapsed, 1e-300))) if elapsed > 0 else -300.0
+    def _frames_due(self) -> int:
+        """How many frames this protocol step should have shown by now.
 
-    def _direction(self) -> float:
-        return getattr(self.protocol.steps[self.cursor.segment], "sign", 1.0)
-
-    def _frame_spacing(self) -> float:
-        step = self.protocol.steps[self.cursor.segment]
+        Evenly spaced in state of charge under current, in the logarithm of time in a closed system, else in time.
+        """
+        cursor, step = self.cursor, self.protocol.steps[self.cursor.segment]
+        elapsed, limit = cursor.time - cursor.started, step.stops.get("time", np.inf)
         if getattr(step, "sign", 0.0):
-            total = sum(1 for s in self.protocol.steps if getattr(s, "sign", 0.0))
-            return total / max(self.frame_count, 1)
-        return 6.0 / max(self.frame_count, 1) if step.kind == "closed" else 1.0
+            driven = sum(1 for s in self.protocol.steps if getattr(s, "sign", 0.0))
+            passed = abs(self.evolution.mean(cursor.states[0]) - cursor.entered) / driven
+        elif step.kind == "closed":
+            first = self._first_dt(step)
+            passed = np.log(max(elapsed / first, 1.0)) / np.log(max(limit / first, 2.0))
+        else:
+            passed = elapsed / limit / len(self.protocol.steps)
+        return int(passed * self.frame_count)
 
     def _frame(self, record: Record) -> None:
         self.linear_state = None  # a resumed run starts here without it, and shall give the same numbers
@@ -406,8 +403,8 @@ class _Run:
         cause = trial.reason if not trial.converged else f"the estimated error stays at {trial.error:.1e}"
         return (
             f"Time step {self.cursor.step + 1} failed at t = {self.cursor.time:.6g} s (dt down to {dt:.1e} s), with c "
-            f"between {c.min():.4g} and {c.max():.4g}: {cause}. Try a smaller current or `dt_start`, a finer mesh where "
-            "c varies, or check that the surface can take the current (an exchange current that vanishes cannot)."
+            f"between {c.min():.4g} and {c.max():.4g}: {cause}. Try a smaller current or `dt_start`, a finer mesh "
+            "where c varies, or check that the surface can take the current (an exchange current that vanishes cannot)."
         )
 
     def solution(self) -> Solution:
@@ -478,7 +475,7 @@ class _Stability:
         """Largest growth rate at the mean composition, or at one that lies `ahead` of it [1/s]."""
         if self.psi is None:
             return 0.0
-        problem, (Z, s) = evolution.problem, evolution.expand(x)
+        problem, s = evolution.problem, evolution.expand(x)[1]
         c = evolution.mean(x)
         low, high = self.psi.parts[0].domain or (-np.inf, np.inf)
         there = min(max(c + ahead, low + 1e-6), high - 1e-6)
@@ -502,18 +499,8 @@ _uniform_potential = eqx.filter_jit(stability.potential)
 
 
 def _is_per_cell(value: Any) -> bool:
-    from .density import PerCell
-
     return isinstance(value, PerCell)
 
 
 def _mean_cell(value: Any) -> Any:
     return jnp.mean(jnp.asarray(value.values), axis=0) if _is_per_cell(value) else value
-
-
-def iterate(solution: Solution) -> Iterator[tuple[float, State]]:
-    """Saved (time [s], state) pairs."""
-    return iter(solution.frames)
-
-
-Callback = Callable[[Record], None]

@@ -122,9 +122,8 @@ class Scales(eqx.Module):
     def of(self, unit: str) -> float:
         """The size, in SI, of one scaled unit of the given dimension."""
         mass = self.energy_density * self.length * self.time**2
-        sizes = (
-            self.length, self.time, mass, self.charge / self.time, self.concentration * self.length**3, self.temperature,
-        )  # fmt: skip
+        amount = self.concentration * self.length**3
+        sizes = (self.length, self.time, mass, self.charge / self.time, amount, self.temperature)
         return float(np.prod([size**power for size, power in zip(sizes, dimension(unit), strict=True)]))
 
     def apply(self, tree: Module) -> Module:

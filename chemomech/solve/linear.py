@@ -41,7 +41,7 @@ class AbstractLinearSolver(eqx.Module):
 
 
 class Preconditioner:
-    """A factor of the nodal block with the border eliminated, as it was when it was made; it may serve later tangents."""
+    """A factor of the nodal block with the border eliminated; it may serve later tangents too."""
 
     def __init__(self, factor, matrix, border):
         start = time.perf_counter()

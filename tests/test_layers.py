@@ -1,0 +1,83 @@
+"""Imports go one way: a module may import its own layer and the layers below it, nothing above."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "chemomech"
+BELOW = {
+    "errors": set(),
+    "units": {"errors"},
+    "tensors": {"errors"},
+    "density": {"errors", "units", "tensors"},
+    "fem": {"errors"},
+    "solve": {"errors"},
+    "geometry": {"errors", "fem"},
+    "physics": {"errors", "units", "tensors", "density"},
+    "thermo": {"errors", "units", "tensors", "density", "physics"},
+    "materials": {"errors", "units", "tensors", "density", "physics"},
+}
+BELOW["problem"] = set(BELOW) - {"geometry"}
+BELOW["evolution"] = BELOW["problem"] | {"problem"}
+BELOW["equilibrium"] = BELOW["evolution"] | {"evolution"}
+BELOW["protocol"] = {"errors", "units"}
+BELOW["analysis"] = BELOW["evolution"] | {"evolution"}
+BELOW["simulate"] = BELOW["analysis"] | {"analysis", "protocol"}
+BELOW["fields"] = {"errors", "units", "density", "fem"}
+BELOW["io"] = BELOW["simulate"] | {"simulate", "viz"}
+BELOW["viz"] = {"errors"}
+BELOW["config"] = set(BELOW)
+BELOW["inspection"] = set(BELOW) | {"config"}
+BELOW["doctor"] = {"errors", "solve", "viz", "geometry"}
+BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor"}
+HEAVY = {"gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk"}
+
+
+def modules():
+    """Every module but the package's own list of public names."""
+    return [p for p in sorted(ROOT.rglob("*.py")) if p != ROOT / "__init__.py"]
+
+
+def layer(path: Path) -> str:
+    """The first name below the package."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(path: Path):
+    """(layer or outside package, is it at the top of the module) of each import."""
+    tree = ast.parse(path.read_text())
+    depth = len(path.relative_to(ROOT).parts)
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.split(".")[0], id(node) in top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level == 0:
+                parts = node.module.split(".")
+                inside = parts[0] == "chemomech"
+                names = [parts[1]] if inside and len(parts) > 1 else [a.name for a in node.names] if inside else parts[:1]
+                yield from ((f"chemomech.{n}" if inside else n, id(node) in top) for n in names)
+            elif node.level == depth:
+                names = [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
+                yield from ((f"chemomech.{n}", id(node) in top) for n in names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_downwards(path):
+    """No module imports a layer above its own."""
+    own = layer(path)
+    assert own in BELOW, f"{own} is in no layer: add it to BELOW"
+    for name, _ in imported(path):
+        if name.startswith("chemomech."):
+            other = name.removeprefix("chemomech.")
+            assert other in BELOW[own] | {own, "__version__"}, f"{path.name} imports {other}, which is above {own}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_packages_are_imported_where_they_are_needed(path):
+    """The solver imports no mesh generator, renderer or command-line package when it is imported."""
+    if layer(path) in ("cli",):
+        return
+    heavy = [name for name, at_top in imported(path) if at_top and name in HEAVY]
+    assert not heavy, f"{path.name} imports {heavy} at import time"
