@@ -25,31 +25,41 @@ def fgmres(
     Returns:
         x, the number of iterations, and the relative residual reached.
     """
-    norm = float(np.linalg.norm(b))
+    norm = _norm(b)
     if norm == 0.0:
         return np.zeros_like(b), 0, 0.0
-    basis, images = [b / norm], []
+    basis = np.empty((max_iterations + 1, len(b)))
+    basis[0] = b / norm
+    images: list[Float[np.ndarray, " n"]] = []
     H = np.zeros((max_iterations + 1, max_iterations))
     rotations: list[tuple[float, float]] = []
     g = np.zeros(max_iterations + 1)
     g[0] = norm
     k = 0
     for k in range(1, max_iterations + 1):
-        images.append(precondition(basis[-1]))
-        w = apply(images[-1])
-        for _ in range(2):  # twice is enough for full orthogonality
-            for i, v in enumerate(basis):
-                h = float(v @ w)
-                H[i, k - 1] += h
-                w = w - h * v
-        H[k, k - 1] = np.linalg.norm(w)
+        images.append(precondition(basis[k - 1]))
+        w, H[:k, k - 1] = _orthogonalised(apply(images[-1]), basis[:k])
+        H[k, k - 1] = _norm(w)
+        breakdown = H[k, k - 1] == 0.0
+        basis[k] = w if breakdown else w / H[k, k - 1]
         _rotate(H, g, rotations, k - 1)
-        if abs(g[k]) <= rtol * norm or H[k - 1, k - 1] == 0.0 or not np.isfinite(g[k]):
+        if abs(g[k]) <= rtol * norm or breakdown or not np.isfinite(g[k]):
             break
-        basis.append(w / np.linalg.norm(w))
     y = np.linalg.solve(np.triu(H[:k, :k]), g[:k]) if np.all(np.isfinite(H[:k, :k])) else np.zeros(k)
     x = sum(coefficient * z for coefficient, z in zip(y, images, strict=True))
     return x, k, abs(float(g[k])) / norm
+
+
+def _orthogonalised(w, basis):
+    """w without its part in the span of the basis, and the coefficients; twice is enough for full orthogonality."""
+    first = np.einsum("kn,n->k", basis, w)  # not BLAS: its threads cost more than vectors of this length
+    w = w - np.einsum("k,kn->n", first, basis)
+    second = np.einsum("kn,n->k", basis, w)
+    return w - np.einsum("k,kn->n", second, basis), first + second
+
+
+def _norm(v) -> float:
+    return float(np.sqrt(np.einsum("n,n->", v, v)))
 
 
 def _rotate(H, g, rotations, j):
