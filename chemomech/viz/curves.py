@@ -6,8 +6,9 @@ from chemomech.errors import ChemomechError
 from chemomech.viz.history import History, branches
 from chemomech.viz.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, si, time_unit
 
-LOOK = {"discharge": {"color": BLUE}, "charge": {"color": ORANGE}, "rest": {"color": GREY, "ls": ":"}}
-NAMES = {"discharge": "discharge (insertion)", "charge": "charge (extraction)", "rest": "rest"}
+NAMES = {"discharge": "discharge (insertion)", "charge": "charge (extraction)", "rest": "rest", "run": "run"}
+COLOURS = {"discharge": BLUE, "charge": ORANGE, "rest": GREY, "run": BLUE}
+STYLES = {"discharge": "-", "charge": "--", "rest": ":", "run": "-"}
 
 
 def draw_voltage(history: History):
@@ -19,15 +20,16 @@ def draw_voltage(history: History):
     voltage = history["voltage [V]"]
     named = set()
     for kind, rows in branches(history):
-        mark = "o" if len(rows) < 2 or kind == "rest" else None
+        look = {"ls": ":" if kind == "rest" else "-", "marker": "o" if len(rows) < 2 or kind == "rest" else None}
         label_once = None if kind in named else NAMES[kind]
-        ax.plot(x[rows], voltage[rows], marker=mark, ms=3, label=label_once, **LOOK[kind])
+        ax.plot(x[rows], voltage[rows], ms=3, color=COLOURS[kind], label=label_once, **look)
         named.add(kind)
     if "soc [-]" in history:
         _gap(ax, x, voltage, branches(history))
     ax.set(xlabel=label, ylabel="voltage [V]")
     ax.margins(y=0.12)
-    ax.legend(loc="best")
+    if named != {"run"}:
+        ax.legend(loc="best")
     return figure
 
 
@@ -61,7 +63,7 @@ def draw_energies(history: History):
     if not names or "time [s]" not in history:
         raise ChemomechError("No energies: history.csv needs 'time [s]' and columns such as 'free energy [J]'.")
     groups = _by_size({name: history[name] for name in names})
-    bounded = bool({"c min [-]", "c max [-]", "soc [-]"} & history.keys())
+    bounded = "soc [-]" in history or {"c min [-]", "c max [-]"} <= history.keys()
     figure, axes = _stack([1.5] * len(groups) + [1.0] * bounded)
     factor, unit = time_unit(history["time [s]"])
     time = history["time [s]"] * factor
@@ -89,7 +91,8 @@ def _by_size(columns: History) -> list[list[str]]:
 
 def _range(ax, time, history: History):
     if {"c min [-]", "c max [-]"} <= history.keys():
-        ax.fill_between(time, history["c min [-]"], history["c max [-]"], color=SKY, alpha=0.35, lw=0, label="min to max")
+        low, high = history["c min [-]"], history["c max [-]"]
+        ax.fill_between(time, low, high, color=SKY, alpha=0.35, lw=0, label="min to max")
     if "soc [-]" in history:
         ax.plot(time, history["soc [-]"], color="black", lw=1.2, label="mean ($x$)")
     ax.set_ylabel("$c$ [–]")
@@ -99,20 +102,21 @@ def _range(ax, time, history: History):
 def draw_stress(history: History):
     """Figure: the largest principal and von Mises stresses against soc, dashed while charging."""
     columns = [("max principal stress [Pa]", "max principal", GREEN), ("max von Mises [Pa]", "max von Mises", PURPLE)]
-    columns = [column for column in columns if column[0] in history]
+    columns = [column for column in columns if np.any(history.get(column[0], 0.0))]
     if not columns:
-        raise ChemomechError("No stresses: history.csv has no 'max principal stress [Pa]' or 'max von Mises [Pa]'.")
+        raise ChemomechError("No stresses: history.csv has none, or only zeros (a run without mechanics).")
     figure, ax = _single()
     x, label = _abscissa(history)
     factor, prefix = si(*(history[name] for name, _, _ in columns))
-    styles = {"discharge": "-", "charge": "--", "rest": ":"}
-    several = len({kind for kind, _ in branches(history)} - {"rest"}) > 1
+    parts = list(_joined(branches(history)))
+    several = {"discharge", "charge"} <= {kind for kind, _ in parts}
     named = set()
     for name, title, colour in columns:
-        for kind, rows in _joined(branches(history)):
+        for kind, rows in parts:
             text = f"{title}, {kind}" if several else title
-            style = styles[kind] if several else "-"
-            ax.plot(x[rows], history[name][rows] * factor, style, color=colour, label=None if kind == "rest" or text in named else text)
+            style = STYLES[kind] if several else "-"
+            once = None if text in named or (several and kind == "rest") else text
+            ax.plot(x[rows], history[name][rows] * factor, style, color=colour, label=once)
             named.add(text)
     ax.set(xlabel=label, ylabel=f"peak stress [{prefix}Pa]")
     ax.legend(loc="best")

@@ -43,9 +43,12 @@ def at_time(history: History, time: float) -> dict[str, float]:
 def branches(history: History) -> list[tuple[str, np.ndarray]]:
     """The run cut where the current changes sign: ('discharge' | 'charge' | 'rest', row numbers) in order.
 
+    A run in which nothing ever flows is one 'run', not a rest.
     Insertion (growing soc) is called discharge, as for any host measured against lithium metal.
     """
     direction = _direction(history)
+    if not direction.any():
+        return [("run", np.arange(len(direction)))]
     cuts = np.flatnonzero(np.diff(direction)) + 1
     kinds = {1: "discharge", -1: "charge", 0: "rest"}
     return [(kinds[int(direction[rows[0]])], rows) for rows in np.split(np.arange(len(direction)), cuts)]

@@ -18,7 +18,8 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; letter-spacing: -.0
 h2 { font-size: 1.15rem; margin: 2.6rem 0 .8rem; }
 .status { display: inline-block; padding: .1rem .7rem; border: 1px solid var(--accent); border-radius: 1rem;
   color: var(--accent); font-size: .85rem; }
-figure { margin: 1.6rem 0; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; }
+figure { margin: 1.6rem 0; padding: 1rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: .6rem; }
 figure img { display: block; margin: 0 auto; max-width: 100%; background: #fff; border-radius: .3rem; }
 figcaption { margin-top: .8rem; color: var(--soft); font-size: .9rem; }
 .scroll { overflow-x: auto; }
@@ -27,7 +28,8 @@ th, td { padding: .35rem 1.2rem .35rem 0; border-bottom: 1px solid var(--line); 
   vertical-align: baseline; }
 th { font-weight: 600; color: var(--soft); }
 td.number, th.number { text-align: right; }
-.warnings { padding: .8rem 1.2rem; background: var(--warnbg); border-left: 3px solid var(--warn); border-radius: .3rem; }
+.warnings { padding: .8rem 1.2rem; background: var(--warnbg); border-left: 3px solid var(--warn);
+  border-radius: .3rem; }
 .warnings ul { margin: 0; padding-left: 1.1rem; }
 .notes { color: var(--soft); font-size: .9rem; }
 details { border: 1px solid var(--line); border-radius: .6rem; background: var(--card); padding: .6rem 1rem; }

@@ -8,8 +8,7 @@ import sys
 import numpy as np
 
 INSTALL = (
-    "apt-get install --no-install-recommends "
-    "libgl1 libglu1-mesa libxcursor1 libxft2 libxinerama1 libgomp1 libegl1"
+    "apt-get install --no-install-recommends libgl1 libglu1-mesa libxcursor1 libxft2 libxinerama1 libgomp1 libegl1"
 )
 PROBE = """
 import pyvista
@@ -85,7 +84,7 @@ def _solid(points, cells, values, view):
     grid.point_data["value"] = values
     skin = _skin(grid)
     creases = skin.extract_feature_edges(40, manifold_edges=False, boundary_edges=False, non_manifold_edges=False)
-    rims = [_near(skin.slice(axis, grid.center), grid.center, view, skip=k) for k, axis in enumerate("xyz")]
+    rims = [_near(skin.slice(axis, origin=grid.center), grid.center, view, skip=k) for k, axis in enumerate("xyz")]
     surfaces = [_skin(piece) for piece in _without_octant(grid, grid.center, view)]
     edges = [*_without_octant(creases, grid.center, view), *rims]
     return [s for s in surfaces if s.n_cells], [edge for edge in edges if edge.n_cells]
@@ -102,15 +101,15 @@ def _without_octant(mesh, centre, view):
         if mesh.n_cells == 0:
             return
         near = view.basis[2][k] > 0
-        yield mesh.clip(axis, centre, invert=bool(near))
-        mesh = mesh.clip(axis, centre, invert=not near)
+        yield mesh.clip(axis, origin=centre, invert=bool(near))
+        mesh = mesh.clip(axis, origin=centre, invert=not near)
 
 
 def _near(mesh, centre, view, skip: int):
     """The part of a mesh in the near octant, along all axes but one."""
     for k, axis in enumerate("xyz"):
         if k != skip and mesh.n_cells:
-            mesh = mesh.clip(axis, centre, invert=bool(view.basis[2][k] < 0))
+            mesh = mesh.clip(axis, origin=centre, invert=bool(view.basis[2][k] < 0))
     return mesh
 
 

@@ -18,7 +18,15 @@ CURVES = {
     "stress.png": (draw_stress, "Largest principal and von Mises stresses in the host along the run."),
 }
 STATES = "Concentration and von Mises stress at moments evenly spaced in the charge passed."
-TABLE = ("time [s]", "soc [-]", "voltage [V]", "c min [-]", "c max [-]", "max principal stress [Pa]", "max von Mises [Pa]")
+TABLE = (
+    "time [s]",
+    "soc [-]",
+    "voltage [V]",
+    "c min [-]",
+    "c max [-]",
+    "max principal stress [Pa]",
+    "max von Mises [Pa]",
+)
 
 
 def report(folder) -> list[Path]:
