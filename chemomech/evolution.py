@@ -101,6 +101,16 @@ class Evolution:
         formula = Formula(1.0, 0.0, dt, 1)
         return self.step(formula, (x,), x, 0.0, drive or self.problem.drive(), linear_state)
 
+    def compile(self, x) -> None:
+        """Compile every kernel that a step needs, so that the first step costs what the others do."""
+        state = self.expand(x)
+        drive = self.problem.drive()
+        given = (state, state, 0.0, 0.0, drive.prescribed, drive.value)
+        self._call(_residual, x, *given)
+        jax.block_until_ready(self._call(_tangent, self._constants, x, *given))
+        self.limit(x, np.zeros_like(x))
+        self.measures(x)
+
     def limit(self, x, dx) -> float:
         """Largest step that keeps c inside its domain at nodes and quadrature points."""
         bounds = self.problem.domain
