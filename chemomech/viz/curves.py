@@ -71,7 +71,9 @@ def draw_energies(history: History):
     for ax, group in zip(axes, groups):
         scale, prefix = si(*(history[name] for name in group))
         for name in group:
-            ax.plot(time, history[name] * scale, color=colours[name], label=name.removesuffix(" energy [J]"))
+            # The sum often lies on its largest part: as dashes on top, both can be seen.
+            look = {"color": "black", "ls": "--", "zorder": 3} if name == "free energy [J]" else {"color": colours[name]}
+            ax.plot(time, history[name] * scale, label=name.removesuffix(" energy [J]"), **look)
         ax.set_ylabel(f"energy [{prefix}J]")
         _legend_right(ax)
     if bounded:
