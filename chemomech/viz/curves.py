@@ -72,7 +72,8 @@ def draw_energies(history: History):
         scale, prefix = si(*(history[name] for name in group))
         for name in group:
             # The sum often lies on its largest part: as dashes on top, both can be seen.
-            look = {"color": "black", "ls": "--", "zorder": 3} if name == "free energy [J]" else {"color": colours[name]}
+            dashed = name == "free energy [J]"
+            look = {"color": "black", "ls": "--", "zorder": 3} if dashed else {"color": colours[name]}
             ax.plot(time, history[name] * scale, label=name.removesuffix(" energy [J]"), **look)
         ax.set_ylabel(f"energy [{prefix}J]")
         _legend_right(ax)
