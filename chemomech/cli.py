@@ -229,10 +229,12 @@ class _Progress(Observer):
         self.steps, self.results = simulation.protocol.steps, results
         self.began, self.first = time.monotonic(), None
         self.start: tuple[int, float, float] | None = None  # segment, its first time and state of charge
+        self.printed = -1  # last step that was printed where there is no bar
         self.before = (0.0, 0.0)  # time and state of charge at the last accepted step
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:3.0f} %"),
             TextColumn("{task.fields[text]}"), console=console, refresh_per_second=4,
+            disable=not console.is_terminal,
         )  # fmt: skip
         self.task = self.bar.add_task("starting", total=1.0, text="compiling")
 
@@ -259,7 +261,8 @@ class _Progress(Observer):
     def frame(self, record: Record, state: Any, cursor: Cursor) -> None:
         """Write the frame."""
         self.results.frame(record, state, cursor)
-        if not self.bar.console.is_terminal:
+        if not self.bar.console.is_terminal and record.step != self.printed:
+            self.printed = record.step
             self.bar.console.print(
                 f"step {record.step}  t = {record.time:.4g} s  soc = {record.soc:.4f}  V = {record.voltage:.4f}",
                 highlight=False,

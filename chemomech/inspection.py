@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from .config import Simulation
 from .density import AbstractFreeEnergy, Host, Local, PerCell, Sum
 from .errors import ConfigError
 from .fem.mesh import Mesh
@@ -20,6 +19,7 @@ from .tensors import Tensor, Vector
 from .thermo import coherency
 from .units import declared_parameters
 
+Simulation = Any  # a `config.Simulation`, which lies above this layer
 FEWEST, ENOUGH = 2.0, 4.0  # cells across an interface
 
 
