@@ -2,6 +2,7 @@
 
 from . import materials
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell, Sum
+from .equilibrium import solve_equilibrium, solve_static
 from .errors import ChemomechError, ConfigError, FileError, MeshError, SolveError, UnitError
 from .evolution import Evolution
 from .fem.constraints import Fixed, Periodic, Pinned, Tied
@@ -22,5 +23,5 @@ __all__ = [
     "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host", "HostDirect",
     "Local", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic", "Pinned", "Problem", "Protocol",
     "Rest", "Scales", "Solution", "SolveError", "State", "Sum", "Tied", "UnitError", "UpdateTest", "materials",
-    "param", "simulate", *_physics,
+    "param", "simulate", "solve_equilibrium", "solve_static", *_physics,
 ]  # fmt: skip
