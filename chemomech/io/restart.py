@@ -1,6 +1,7 @@
 """Restart files: a nested dictionary of arrays, numbers and words in HDF5."""
 
 import os
+import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -29,7 +30,9 @@ def save_restart(path: str | PathLike, tree: Mapping[str, Any]) -> None:
         os.replace(partial, path)
     except (OSError, RuntimeError) as error:  # h5py raises either when the disk is full
         partial.unlink(missing_ok=True)
-        raise FileError(f"Cannot write {path}: {error}. Try: free space or pass --out.") from error
+        full = re.search(r"error message = '([^']*)'", str(error))  # the system's words inside HDF5's
+        reason = full[1] if full else error
+        raise FileError(f"Cannot write {path}: {reason}. Try: free space or pass --out.") from error
     except FileError:
         partial.unlink(missing_ok=True)
         raise

@@ -30,7 +30,7 @@ def solved():
 
 
 def cursor(p, step, time):
-    return Cursor(step, 0, time, 0.0, 0.5, [np.full(p.unknowns, 0.25 + step)], [], [0.0], frames=1, initial_mean=0.25)
+    return Cursor(step, 0, time, 0.0, 0.5, [np.full(p.unknowns, 0.25 + step)], [], [0.0], frames=1)
 
 
 def record(step, time, soc=0.25):
