@@ -258,9 +258,13 @@ class _Progress(Observer):
         self.bar.update(self.task, completed=done, description=kind, text=text)
         self.before = (record.time, record.soc)
 
-    def frame(self, record: Record, state: Any, cursor: Cursor) -> None:
+    def checkpoint(self, cursor: Cursor) -> None:
+        """Write the restart."""
+        self.results.checkpoint(cursor)
+
+    def frame(self, record: Record, state: Any) -> None:
         """Write the frame."""
-        self.results.frame(record, state, cursor)
+        self.results.frame(record, state)
         if not self.bar.console.is_terminal and record.step != self.printed:
             self.printed = record.step
             self.bar.console.print(

@@ -20,6 +20,7 @@ from .solve.newton import Newton
 from .solve.step import BDF2, AbstractStepper, ErrorControl, History, error_factor
 from .thermo import coherency, stability
 
+CHECKPOINT = 20  # accepted steps between restarts
 UNIFORM = 0.1  # a state with a smaller range of c counts as nearly uniform
 
 
@@ -82,8 +83,11 @@ class Observer:
     def accepted(self, record: Record) -> None:
         """After every accepted step."""
 
-    def frame(self, record: Record, state: State, cursor: Cursor) -> None:
+    def frame(self, record: Record, state: State) -> None:
         """When fields are to be saved."""
+
+    def checkpoint(self, cursor: Cursor) -> None:
+        """At every frame and every `CHECKPOINT` steps: a run can go on from here to the same numbers."""
 
     def ended(self, segment: int, reason: str) -> None:
         """When a protocol step ends."""
@@ -292,6 +296,8 @@ class _Run:
         if self._frames_due() > cursor.shown:
             cursor.shown = self._frames_due()
             self._frame(self.records[-1])
+        elif cursor.step % CHECKPOINT == 0:
+            self._checkpoint()
 
     def _charge(self, trial: _Trial) -> float:
         """Q_n = a Q_(n-1) - b Q_(n-2) + dte I_n, the stepper's own sum."""
@@ -391,12 +397,16 @@ class _Run:
         return int(passed * self.frame_count)
 
     def _frame(self, record: Record) -> None:
-        self.linear_state = None  # a resumed run starts here without it, and shall give the same numbers
         state = self.evolution.state(self.cursor.states[0])
         self.cursor.frames += 1
         if self.keep:
             self.saved.append((record.time, state))
-        self.observer.frame(record, state, self.cursor)
+        self.observer.frame(record, state)
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        self.linear_state = None  # a resumed run starts without a factor, and shall give the same numbers
+        self.observer.checkpoint(self.cursor)
 
     def _failure(self, dt: float, trial: _Trial) -> str:
         c = self.evolution.concentration(self.cursor.states[0])

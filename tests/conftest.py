@@ -1,8 +1,11 @@
-"""Float64, strict promotion, and skips that say which line installs what is missing."""
+"""Float64, a cache of compiled kernels shared by all test processes, and which tests a bare run leaves out."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 import jax  # noqa: E402
 import pytest  # noqa: E402

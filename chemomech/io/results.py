@@ -84,12 +84,15 @@ class Results(Observer):
         self.history.append(record.step, values)
         self.last = values
 
-    def frame(self, record: Record, state: State, cursor: Cursor) -> None:
-        """Write fields, then the restart, then the summary: a restart never points to missing fields."""
+    def frame(self, record: Record, state: State) -> None:
+        """Write the fields of one moment."""
         if not self.collection.frames or self.collection.frames[-1][0] != record.time:
             name = f"fields/frame_{len(self.collection.frames):04d}.vtu"
             write_vtu(self.folder / name, self.problem.mesh, nodal_fields(self.problem, state))
             self.collection.add(record.time, name)
+
+    def checkpoint(self, cursor: Cursor) -> None:
+        """Write the restart, after the fields that it counts on, then the summary."""
         save_restart(self.folder / "restart.h5", self._restart(cursor))
         self.summarise("running")
 

@@ -15,7 +15,7 @@ from .interface import (
     Wetting,
     overpotential,
 )
-from .kinematics import Axisymmetric, GeneralisedPlaneStrain, PlaneStrain, Solid
+from .kinematics import Axisymmetric, GeneralisedPlaneStrain, PlaneStrain, PlaneStress, Solid
 from .orientation import Orientation, Oriented, rotation_matrix
 from .stored import Stored
 from .transport import AbstractMobility, Amount, DegenerateMobility, Diffusion, Storage, UniformMobility
@@ -39,6 +39,7 @@ __all__ = [
     "Orientation",
     "Oriented",
     "PlaneStrain",
+    "PlaneStress",
     "RedlichKister",
     "RegularSolution",
     "Solid",

@@ -76,7 +76,8 @@ def test_a_resumed_folder_goes_back_to_its_restart(solved, tmp_path):
     for step, framed in ((0, True), (1, False), (2, True), (3, False)):
         results.accepted(record(step, 0.1 * step))
         if framed:
-            results.frame(record(step, 0.1 * step), state, cursor(solved, step, 0.1 * step))
+            results.frame(record(step, 0.1 * step), state)
+            results.checkpoint(cursor(solved, step, 0.1 * step))
     results.accepted(record(4, 0.4))
     results.collection.add(0.4, "fields/frame_0002.vtu")  # a frame without its restart: killed in between
     (tmp_path / "fields" / "frame_0002.vtu").write_text("cut sho")
@@ -103,7 +104,8 @@ def test_two_frames_at_one_time_are_one(solved, tmp_path):
     results = Results(tmp_path, solved)
     results.accepted(record(0, 0.0))
     for _ in range(2):
-        results.frame(record(0, 0.0), solved.uniform(0.2), cursor(solved, 0, 0.0))
+        results.frame(record(0, 0.0), solved.uniform(0.2))
+        results.checkpoint(cursor(solved, 0, 0.0))
     assert len(read_frames(tmp_path)) == 1
 
 
@@ -122,6 +124,7 @@ def test_the_summary_is_there_from_the_start(solved, tmp_path):
 def test_a_restart_of_another_problem_is_refused(solved, tmp_path):
     results = Results(tmp_path, solved)
     results.accepted(record(0, 0.0))
-    results.frame(record(0, 0.0), solved.uniform(0.2), cursor(solved, 0, 0.0))
+    results.frame(record(0, 0.0), solved.uniform(0.2))
+    results.checkpoint(cursor(solved, 0, 0.0))
     with pytest.raises(FileError, match="unknowns"):
         Results(tmp_path, problem(rectangle(1e-8, 1e-8, 4, 4)), resume=True)
