@@ -166,7 +166,10 @@ class _Run:
         """mu, u and V that belong to c: a backward Euler step too short to move lithium."""
         dt = 1e-9 * self._first_dt(self.protocol.steps[self.cursor.segment])
         guess = self._with_voltage_guess(x)
-        result = self.evolution.step(BDF2().formula(dt, None), (x,), guess, self.cursor.time, drive, None)
+        self.linear_state = self.evolution.newton.linear.forget(self.linear_state)
+        formula = BDF2().formula(dt, None)
+        result = self.evolution.step(formula, (x,), guess, self.cursor.time, drive, self.linear_state)
+        self.linear_state = self.evolution.newton.linear.forget(result.linear_state)
         if not result.converged:
             raise SolveError(
                 f"No consistent start: {result.reason}. Check the initial composition, the constraints and the current."
@@ -215,7 +218,6 @@ class _Run:
         cursor.states, cursor.lengths, cursor.charges = cursor.states[:1], [], cursor.charges[:1]
         cursor.dt = self._first_dt(step)
         cursor.states = [self._consistent(cursor.states[0], drive)]
-        self.linear_state = None
         cursor.entered, cursor.shown = self.evolution.mean(cursor.states[0]), 0
 
     def _advance(self, step: AbstractStep, drive) -> str:
@@ -405,7 +407,7 @@ class _Run:
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        self.linear_state = None  # a resumed run starts without a factor, and shall give the same numbers
+        self.linear_state = self.evolution.newton.linear.forget(self.linear_state)  # as a resumed run will have none
         self.observer.checkpoint(self.cursor)
 
     def _failure(self, dt: float, trial: _Trial) -> str:

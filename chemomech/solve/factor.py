@@ -20,8 +20,8 @@ def installed() -> tuple[str, ...]:
     return BACKENDS if importlib.util.find_spec("pypardiso") is not None else BACKENDS[1:]
 
 
-def factorisation(backend: str) -> Pardiso | SuperLU:
-    """An empty factorisation of the named backend, "auto" for the best installed.
+def require(backend: str) -> str:
+    """The name of a backend that can be used here; "auto" is the best installed.
 
     Raises:
         SolveError: the backend is unknown or not installed.
@@ -31,7 +31,12 @@ def factorisation(backend: str) -> Pardiso | SuperLU:
         raise SolveError(f'Unknown direct solver "{backend}". Choose "auto" or one of {", ".join(BACKENDS)}.')
     if name not in installed():
         raise SolveError('PARDISO is not installed. Run `pip install "chemomech[direct]"`, or choose "superlu".')
-    return Pardiso() if name == "pardiso" else SuperLU()
+    return name
+
+
+def factorisation(backend: str) -> Pardiso | SuperLU:
+    """An empty factorisation of the named backend, "auto" for the best installed."""
+    return Pardiso() if require(backend) == "pardiso" else SuperLU()
 
 
 class SuperLU:

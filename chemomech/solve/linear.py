@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..errors import SolveError
-from .factor import factorisation
+from .factor import factorisation, require
 from .gmres import fgmres
 
 
@@ -32,6 +32,10 @@ class AbstractLinearSolver(eqx.Module):
     @abc.abstractmethod
     def init(self, tangent: Any, old: Any = None) -> Any:
         """Prepare for a tangent; `old` is the state of an earlier one with the same pattern."""
+
+    @abc.abstractmethod
+    def forget(self, state: Any) -> Any:
+        """A state without memory of earlier values, so that what follows depends on the next tangent alone."""
 
     @abc.abstractmethod
     def solve(
@@ -83,6 +87,7 @@ class Bordered(NamedTuple):
     border: Any
     preconditioner: Preconditioner
     fresh: bool  # was the preconditioner made from this very matrix?
+    stale: bool = False  # must the next tangent be factorised?
 
     def apply(self, x, transpose=False):
         """K x or K^T x."""
@@ -112,7 +117,7 @@ class HostDirect(AbstractLinearSolver):
     reuse: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        factorisation(self.backend)
+        require(self.backend)
 
     def init(self, tangent: Any, old: Bordered | None = None) -> Bordered:
         """The new matrix with the preconditioner of the old one."""
@@ -123,7 +128,11 @@ class HostDirect(AbstractLinearSolver):
         if old is None:
             return Bordered(matrix, border, Preconditioner(factorisation(self.backend), matrix, border), True)
         state = Bordered(matrix, border, old.preconditioner, False)
-        return _renewed(state) if self.reuse == 0 else state
+        return _renewed(state) if self.reuse == 0 or old.stale else state
+
+    def forget(self, state: Bordered | None) -> Bordered | None:
+        """Keep the analysis of the pattern, drop the factor."""
+        return None if state is None else state._replace(stale=True)
 
     def solve(
         self, state: Bordered, b: Float[np.ndarray, " N"], *, rtol: float = 1e-10, transpose: bool = False

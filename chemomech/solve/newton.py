@@ -49,7 +49,7 @@ class AbstractTest(eqx.Module):
 class UpdateTest(AbstractTest):
     """The last full update of every field, in scaled units, is below a tolerance (the error is its square)."""
 
-    tol: float = eqx.field(static=True, default=1e-7)
+    tol: float = eqx.field(static=True, default=1e-6)
 
     def __call__(self, norms: dict[str, float], residual: float, first_update: float) -> bool:
         return max(norms.values(), default=0.0) < self.tol
@@ -68,12 +68,16 @@ class Newton(eqx.Module):
     linear: AbstractLinearSolver = HostDirect()
     test: AbstractTest = UpdateTest()
     max_iterations: int = eqx.field(static=True, default=12)
-    linear_rtol: float = eqx.field(static=True, default=1e-9)
+    linear_rtol: float = eqx.field(static=True, default=1e-6)
 
     def solve(self, system: System, x: Vector, linear_state: Any = None) -> Result:
         """Iterate from x; never raises for lack of convergence, `Result.reason` says what happened."""
         r = system.residual(x)
         first, krylov, factorisations, norms = 0.0, 0, 0, {}
+
+        def forgotten():
+            return self.linear.forget(linear_state)
+
         if not np.all(np.isfinite(r)):
             return Result(x, False, 0, "the residual of the first guess is not finite", norms, linear_state, 0, 0)
         for k in range(1, self.max_iterations + 1):
@@ -81,18 +85,18 @@ class Newton(eqx.Module):
                 linear_state = self.linear.init(system.tangent(x), linear_state)
                 dx, stats, linear_state = self.linear.solve(linear_state, -r, rtol=self.linear_rtol)
             except SolveError as error:
-                return Result(x, False, k, str(error), norms, None, krylov, factorisations)
+                return Result(x, False, k, str(error), norms, forgotten(), krylov, factorisations)
             krylov, factorisations = krylov + stats.iterations, factorisations + stats.factorised
             norms = system.norms(dx)
             if not np.all(np.isfinite(dx)):
-                return Result(x, False, k, "the update is not finite", norms, None, krylov, factorisations)
+                return Result(x, False, k, "the update is not finite", norms, forgotten(), krylov, factorisations)
             step = min(1.0, system.limit(x, dx))
             x, r = _advance(system, x, dx, step)
             first = first or float(np.linalg.norm(dx))
             if step == 1.0 and self.test(norms, float(np.linalg.norm(r)), first):
                 return Result(x, True, k, "converged", norms, linear_state, krylov, factorisations)
             if not np.all(np.isfinite(r)) or max(norms.values()) > 1e8:
-                return Result(x, False, k, "the iteration diverged", norms, None, krylov, factorisations)
+                return Result(x, False, k, "the iteration diverged", norms, forgotten(), krylov, factorisations)
         worst = max(norms, key=norms.__getitem__)
         reason = f"no convergence in {self.max_iterations} iterations; last update of {worst} {norms[worst]:.1e}"
         return Result(x, False, self.max_iterations, reason, norms, linear_state, krylov, factorisations)
