@@ -1,0 +1,62 @@
+"""Energy and width of flat interfaces in equilibrium.
+
+Cahn, Hilliard, J. Chem. Phys. 28 (1958) 258: gamma = RT c_max l * integral of sqrt(2 dg) dc with l = sqrt(kappa/RT c_max);
+Cogswell, Bazant, ACS Nano 6 (2012) 2215 for the coherent interface of LiFePO4.
+"""
+
+import bodies
+import numpy as np
+import pytest
+
+import chemomech as cm
+
+
+def interface(problem, profile, area):
+    """Interfacial energy per area, and width = (c2 - c1)/max|c'|, of the equilibrium near a profile of x."""
+    state = cm.solve_equilibrium(problem, problem.state(c=lambda p: profile(p[:, 0])))
+    x = problem.mesh.points[:, 0]
+    ends = state.c[np.argmin(x)], state.c[np.argmax(x)]
+    uniform = [bodies.energy(problem, state.replace(c=np.full_like(state.c, v))) for v in ends]
+    length = np.ptp(x)
+    slope = np.abs(bodies.at_points(problem, state.c)[1]).max() / problem.scales.length
+    return state, (bodies.energy(problem, state) - np.mean(uniform)) / area, (ends[1] - ends[0]) / slope, length
+
+
+@pytest.mark.parametrize(
+    ("chi", "binodal", "gamma", "width"),
+    [(2.5, 0.14479, 0.13026, 2.653), (3.0, 0.07072, 0.28827, 1.789), (4.0, 0.02125, 0.55855, 1.185),
+     (4.51, 0.01212, 0.67303, 1.033)],
+)  # fmt: skip
+def test_regular_solution(chi, binodal, gamma, width):
+    mesh = bodies.strip(16.0, 64, 1.0)
+    psi = cm.RegularSolution(chi=chi) + cm.GradientEnergy(1.0)
+    problem = cm.Problem.build(
+        mesh, host=cm.Host.dimensionless(), scales=cm.Scales.unit(), potentials=[cm.Stored(psi), cm.Amount(0.5)]
+    )
+    profile = lambda x: 0.5 + (0.5 - binodal) * np.tanh((x - 8.0) / width)  # noqa: E731
+    state, energy, w, _ = interface(problem, profile, 1.0)
+    assert state.c.min() == pytest.approx(binodal, rel=0.01)
+    assert energy == pytest.approx(gamma, rel=0.01)
+    assert w == pytest.approx(width, rel=0.01)
+
+
+def test_coherent_laminate_of_lithium_iron_phosphate():
+    """Crystal turned so that x is the softest normal, 27.5 deg from a to c; transverse strains are uniform and free."""
+    lfp = cm.materials.load("LiFePO4")
+    length, height = 60e-9, 1e-9
+    psi = cm.Oriented(lfp.energy, axes={"a": "x", "c": "y"}, angle=-np.deg2rad(27.5))
+    problem = cm.Problem.build(
+        bodies.strip(length, 80, height), host=lfp.host, potentials=[cm.Stored(psi), cm.Amount(0.5)],
+        kinematics=cm.GeneralisedPlaneStrain(mean_strain=("zz", "yy")), constraints=[cm.Periodic("y")],
+    )  # fmt: skip
+    profile = lambda x: 0.5 + 0.41 * np.tanh((x - length / 2) / 3e-9)  # noqa: E731
+    state = cm.solve_equilibrium(problem, problem.state(c=lambda p: profile(p[:, 0])))
+    assert state.c.min() == pytest.approx(0.08855, rel=0.01)
+    assert state.c.max() == pytest.approx(1 - 0.08855, rel=0.001)
+    # a coherent laminate of two uniform phases has the energy density of the mean-field form f(c) + B/2 (c - 1/2)^2
+    RT, B, c = 8.31446261815324 * 298.0, 0.19034e9, state.c.min()
+    phase = 22904.0 * (RT * (c * np.log(c) + (1 - c) * np.log(1 - c)) + 11177.0 * c * (1 - c)) + B / 2 * (c - 0.5) ** 2
+    gamma = bodies.energy(problem, state) / height - phase * length
+    assert gamma == pytest.approx(39.93e-3, rel=0.01)
+    slope = np.abs(bodies.at_points(problem, state.c)[1]).max() / problem.scales.length
+    assert np.ptp(state.c) / slope == pytest.approx(5.91e-9, rel=0.01)
