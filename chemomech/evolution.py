@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,7 +12,19 @@ from jaxtyping import Array, Float
 
 from .fem import assembly
 from .fem.assembly import Tangent
-from .problem import Drive, Packed, Problem, State, expand, ledger, residual, restrict, stress_at_points, tangent
+from .problem import (
+    Drive,
+    Packed,
+    Problem,
+    State,
+    compiled,
+    expand,
+    ledger,
+    residual,
+    restrict,
+    stress_at_points,
+    tangent,
+)
 from .solve.newton import Newton, Result, System
 from .solve.step import Formula
 
@@ -30,12 +41,6 @@ class Measures(NamedTuple):
     energies: dict[str, float]  # [J]
     principal: float  # largest principal stress [Pa]
     von_mises: float  # largest von Mises stress [Pa]
-
-
-@functools.lru_cache(maxsize=128)
-def _compiled(function: Callable, structure: Any) -> Callable:
-    """A jitted kernel whose problem arrives as a flat list of arrays: the cheapest call that JAX has."""
-    return jax.jit(lambda leaves, *args: function(jax.tree.unflatten(structure, leaves), *args))
 
 
 class Evolution:
@@ -55,7 +60,7 @@ class Evolution:
         self._index = np.asarray(problem.lift.index)
 
     def _call(self, function: Callable, *args: Any) -> Any:
-        return _compiled(function, self._structure)(self._leaves, *args)
+        return compiled(function, self._structure)(self._leaves, *args)
 
     @property
     def sites(self) -> float:

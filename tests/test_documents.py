@@ -32,7 +32,9 @@ def test_readme_starts_with_the_two_commands():
 
 def test_readme_names_every_config():
     """The table of configs is complete."""
-    text = README.replace("`_5pct`", "`configs/spinodal_5pct.toml`").replace("`_20pct`", "`configs/spinodal_20pct.toml`")
+    text = README
+    for short in ("_5pct", "_20pct"):
+        text = text.replace(f"`{short}`", f"`configs/spinodal{short}.toml`")
     missing = [p.name for p in (ROOT / "configs").glob("*.toml") if f"configs/{p.name}" not in text]
     assert not missing
 

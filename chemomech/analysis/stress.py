@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..fem.domain import Domain, over_cells
-from ..problem import Problem, State, stress_at_points
+from ..problem import Problem, State, evaluated, stress_at_points
 from ..tensors import Vector
 
 
@@ -33,14 +33,21 @@ def nodal_stress(problem: Problem, state: State) -> Float[np.ndarray, "n 6"]:
 
     The weights are those of a lumped mass matrix with diagonal scaling, so they are positive for quadratic cells too.
     """
-    stress = np.asarray(stress_at_points(problem, problem.pack(state))) * problem.scales.of("Pa")
-    cells = whole_mesh(problem)
-    weight = np.asarray(cells.N**2 * cells.weight[:, None, :])  # (q, k, cells)
-    total, norm = np.zeros((len(problem.mesh.points), 6)), np.zeros(len(problem.mesh.points))
-    for k, nodes in enumerate(np.asarray(cells.nodes)):
-        np.add.at(norm, nodes, weight[:, k].sum(axis=0))
-        np.add.at(total, nodes, np.einsum("qe,cqe->ec", weight[:, k], stress))
-    return total / norm[:, None]
+    averaged = evaluated(problem, _averaged, problem.pack(state))
+    return np.asarray(averaged).T * problem.scales.of("Pa")
+
+
+def _averaged(problem: Problem, packed) -> Float[Array, "6 n"]:
+    stress = stress_at_points(problem, packed)
+    n = packed[0].shape[1]
+    total, norm = jnp.zeros((6, n)), jnp.zeros(n)
+    for term in problem.terms:
+        cells = term.domain
+        if cells.normal is None:
+            weight = cells.N**2 * cells.weight[:, None, :]  # (q, k, e)
+            norm = norm.at[cells.nodes].add(weight.sum(axis=0))
+            total = total.at[:, cells.nodes].add(jnp.einsum("qke,cqe->cke", weight, stress[:, :, cells.cell]))
+    return total / norm
 
 
 def von_mises(stress: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, " n"]:
