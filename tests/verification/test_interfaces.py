@@ -1,6 +1,6 @@
 """Energy and width of flat interfaces in equilibrium.
 
-Cahn, Hilliard, J. Chem. Phys. 28 (1958) 258: gamma = RT c_max l * integral of sqrt(2 dg) dc with l = sqrt(kappa/RT c_max);
+Cahn, Hilliard, J. Chem. Phys. 28 (1958) 258: gamma = R T c_max l * integral of sqrt(2 dg) dc, l^2 = kappa/(R T c_max);
 Cogswell, Bazant, ACS Nano 6 (2012) 2215 for the coherent interface of LiFePO4.
 """
 

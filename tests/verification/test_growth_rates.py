@@ -1,0 +1,74 @@
+"""Coherency energy of LiFePO4 and the growth of small composition waves in a coherent, anisotropic crystal.
+
+Cahn, Acta Metall. 9 (1961) 795; Khachaturyan, Theory of Structural Transformations in Solids (1983); constants as in
+Cogswell, Bazant, ACS Nano 6 (2012) 2215.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import chemomech as cm
+from chemomech.fem.mesh import elevate, rectangle
+from chemomech.thermo.coherency import coherency_modulus, curvatures, relaxed_curvature
+from chemomech.thermo.stability import growth_rate
+
+LFP = cm.materials.load("LiFePO4")
+ELASTIC = LFP.energy.terms()[2]
+SIDE, D, C0 = 60e-9, 1e-18, 0.5
+
+
+def modulus(n):
+    return float(coherency_modulus(ELASTIC, n, LFP.host))
+
+
+@pytest.mark.parametrize(("n", "value"), [((1, 0, 0), 0.2185), ((0, 1, 0), 0.4042), ((0, 0, 1), 0.6875)])
+def test_coherency_modulus_along_the_axes(n, value):
+    assert modulus(n) / 1e9 == pytest.approx(value, rel=5e-3)
+
+
+def test_softest_normal():
+    angle = np.deg2rad(np.arange(0.0, 90.0, 0.5))
+    k = curvatures(ELASTIC, 0.5, LFP.host)
+    B = np.array(jax.vmap(lambda n: relaxed_curvature(k, n))(np.stack([np.cos(angle), 0 * angle, np.sin(angle)], 1)))
+    assert B.min() / 1e9 == pytest.approx(0.1903, rel=5e-3)
+    assert np.rad2deg(angle[B.argmin()]) == pytest.approx(27.5, abs=0.5)
+
+
+def test_full_clamping():
+    C, e0 = np.asarray(ELASTIC.C), np.array([0.0517, 0.0359, -0.0186, 0, 0, 0])
+    assert e0 @ C @ e0 / 1e9 == pytest.approx(0.6947, rel=5e-3)
+
+
+def expected_rate(k):
+    """s = -D c(1-c) k^2 [1/(c(1-c)) - 2 omega/RT + (B(n) + kappa k^2)/(RT c_max)]"""
+    RT, size = 8.31446261815324 * 298.0, float(np.hypot(*k))
+    rho = RT * 22904.0
+    bracket = 1 / (C0 * (1 - C0)) - 2 * 11177.0 / RT + (modulus((k[0], 0.0, k[1])) + 5.0148e-10 * size**2) / rho
+    return -D * C0 * (1 - C0) * size**2 * bracket
+
+
+def test_growth_of_waves_in_three_directions():
+    """Periodic cell with free mean strain: c = 1/2 + 1e-5 cos(k.x); BDF2 steps of 0.05/s, 2 % on each rate."""
+    mesh = elevate(rectangle(SIDE, SIDE, 20, 20))
+    problem = cm.Problem.build(
+        mesh, host=LFP.host, kinematics=cm.GeneralisedPlaneStrain(mean_strain=("zz", "xx", "yy", "xy")),
+        potentials=[cm.Stored(cm.Oriented(LFP.energy, axes={"a": "x", "c": "y"})), cm.Storage(), cm.Diffusion(D)],
+        constraints=[cm.Periodic("x"), cm.Periodic("y")],
+    )  # fmt: skip
+    evolution, bdf2 = cm.Evolution(problem), cm.BDF2()
+    for wave in ((1, 0), (1, 1), (2, 1)):
+        k = 2 * np.pi / SIDE * np.array(wave)
+        shape = np.cos(mesh.points @ k)
+        s = expected_rate(k)
+        diffusion = (cm.Diffusion(D),)
+        psi = cm.Oriented(LFP.energy, axes={"a": "x", "c": "y"})
+        assert growth_rate(psi, diffusion, LFP.host, C0, 0.0, jnp.array([*k, 0.0])) == pytest.approx(s, rel=1e-3)
+        dt, states, amplitude = 0.05 / abs(s), [evolution.start(problem.state(c=C0 + 1e-5 * shape))], []
+        for previous in (None, dt, dt, dt):
+            result = evolution.step(bdf2.formula(dt, previous), states, states[0], 0.0, problem.drive())
+            assert result.converged
+            states = [result.x, *states]
+            amplitude.append(shape @ (evolution.concentration(result.x) - C0))
+        assert np.log(amplitude[-1] / amplitude[-2]) / dt == pytest.approx(s, rel=0.02), wave
