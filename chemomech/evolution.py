@@ -17,11 +17,13 @@ from .problem import (
     Packed,
     Problem,
     State,
+    columns,
     compiled,
     expand,
     ledger,
     residual,
     restrict,
+    slopes,
     stress_at_points,
     tangent,
 )
@@ -84,14 +86,24 @@ class Evolution:
         linear_state: Any = None,
     ) -> Result:  # fmt: skip
         """Newton on the residual of a step of effective length dte [s] to time t [s]."""
-        given = (rate, prev, t / self.time_scale, dte / self.time_scale, drive.prescribed, drive.value)
+        given = (rate, prev, t / self.time_scale, dte / self.time_scale)
         system = System(
-            residual=lambda x: np.asarray(self._call(_residual, x, *given)),
-            tangent=lambda x: Tangent(*self._call(_tangent, self._constants, x, *given), self.problem.pattern),
+            residual=lambda x: np.asarray(self.residual(x, given, drive)),
+            tangent=lambda x: self.tangent(x, given, drive),
             limit=self.limit,
             norms=self.norms,
         )
         return self.newton.solve(system, guess, linear_state)
+
+    def residual(self, x, given, drive: Drive) -> Float[Array, " N"]:
+        """Reduced residual; `given` is (rate, prev, t, dt), scaled."""
+        return self._call(_residual, self._call(slopes, x, *given), x, given[-1], drive.prescribed, drive.value)
+
+    def tangent(self, x, given, drive: Drive) -> Tangent:
+        """Its derivative through both slots."""
+        at_points = self._call(columns, x, *given)
+        values = self._call(_tangent, self._constants, at_points, given[-1], drive.prescribed, drive.value)
+        return Tangent(*values, self.problem.pattern)
 
     def step(self, formula: Formula, states, guess, t: float, drive: Drive, linear_state: Any = None) -> Result:
         """One step of a time formula from the newest states (reduced vectors, newest first)."""
@@ -109,10 +121,9 @@ class Evolution:
     def compile(self, x) -> None:
         """Compile every kernel that a step needs, so that the first step costs what the others do."""
         state = self.expand(x)
-        drive = self.problem.drive()
-        given = (state, state, 0.0, 0.0, drive.prescribed, drive.value)
-        self._call(_residual, x, *given)
-        jax.block_until_ready(self._call(_tangent, self._constants, x, *given))
+        given, drive = (state, state, 0.0, 0.0), self.problem.drive()
+        self.residual(x, given, drive)
+        jax.block_until_ready(self.tangent(x, given, drive).data)
         self.limit(x, np.zeros_like(x))
         self.measures(x)
 
@@ -168,12 +179,12 @@ def _constants(problem: Problem, now: Packed):
     return assembly.constant(problem.terms, problem.parameters(), problem.pattern, problem.lift, now)
 
 
-def _residual(problem: Problem, x, rate, prev, t, dt, prescribed, value):
-    return residual(problem, x, rate, prev, t, dt, Drive(prescribed, value))
+def _residual(problem: Problem, at_points, x, dt, prescribed, value):
+    return residual(problem, at_points, x, dt, Drive(prescribed, value))
 
 
-def _tangent(problem: Problem, constants, x, rate, prev, t, dt, prescribed, value):
-    return tangent(problem, constants, x, rate, prev, t, dt, Drive(prescribed, value))
+def _tangent(problem: Problem, constants, at_points, dt, prescribed, value):
+    return tangent(problem, constants, at_points, dt, Drive(prescribed, value))
 
 
 def _content(problem: Problem, Z: Float[Array, "fields n"]) -> Float[Array, ""]:

@@ -251,20 +251,31 @@ def evaluated(problem: Problem, function: Callable, *args: Any) -> Any:
     return compiled(function, structure)(leaves, *args)
 
 
-def residual(problem: Problem, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> Float[Array, " N"]:
-    """Reduced residual: nodal rows, then one row for each global scalar."""
-    now = expand(problem, x)
-    R, r = assembly.residual(problem.terms, problem.parameters(), now, rate, prev, t, dt)
+def slopes(problem: Problem, x, rate: Packed, prev: Packed, t, dt) -> Any:
+    """First half of the residual: physics at points."""
+    return assembly.slopes(problem.terms, problem.parameters(), expand(problem, x), rate, prev, t, dt)
+
+
+def residual(problem: Problem, at_points, x, dt, drive: Drive) -> Float[Array, " N"]:
+    """Second half: reduced residual, nodal rows, then one row for each global scalar."""
+    Z, s = expand(problem, x)
+    R, r = assembly.residual(problem.terms, at_points, len(problem.fields), Z.shape[1], len(problem.scalars))
     loaded = r - drive.value * jnp.where(_rated(problem), dt, 1.0)
-    r = jnp.where(drive.prescribed, now[1] - drive.value, loaded)
+    r = jnp.where(drive.prescribed, s - drive.value, loaded)
     return jnp.concatenate([problem.lift.reduce(R.ravel()), r])
 
 
-def tangent(problem: Problem, constants, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> tuple[Array, Border]:
-    """Derivative of the residual, through both slots: values of the pattern, and the border."""
-    now = expand(problem, x)
+def columns(problem: Problem, x, rate: Packed, prev: Packed, t, dt) -> Any:
+    """First half of the tangent: varying entries at points, both slots differentiated."""
+    return assembly.columns(problem.terms, problem.parameters(), expand(problem, x), rate, prev, t, dt)
+
+
+def tangent(problem: Problem, constants, at_points, dt, drive: Drive) -> tuple[Array, Border]:
+    """Second half: derivative of the residual, as values of the pattern and the border."""
     A, B = constants
-    C = assembly.varying(problem.terms, problem.parameters(), problem.pattern, problem.lift, now, rate, prev, t, dt)
+    C = assembly.varying(
+        problem.terms, at_points, problem.pattern, problem.lift, len(problem.fields), len(problem.scalars)
+    )
     data, border = assembly.combine(A, B, C, dt)
     fixed = drive.prescribed[:, None]
     row = jnp.where(fixed, 0.0, border.row)

@@ -96,6 +96,11 @@ class Term(eqx.Module):
         entries = classify_density(density, domain, parameters, fields, scalars)
         return cls(density, domain, tuple(entries.items()), tuple(map(tuple, colour(entries))))
 
+    @property
+    def varying(self) -> list[tuple[int, int]]:
+        """The (row, column) entries that change with the state."""
+        return [key for key, kind in self.entries if kind is Entry.VARYING]
+
 
 def _flat(point: Point) -> list[Any]:
     return [v for field in point[0] for v in field] + list(point[1])
@@ -185,27 +190,54 @@ def potential(terms, parameters, now, frozen, rate, prev, t, dt) -> Float[Array,
     return total
 
 
-def residual(terms, parameters, now, rate, prev, t, dt) -> tuple[Float[Array, "fields n"], Float[Array, " m"]]:
-    """Derivative of the potential with respect to the state, at frozen = now."""
-    return jax.grad(lambda state: potential(terms, parameters, state, now, rate, prev, t, dt))(now)
+# Residual and tangent come in two halves, physics at points and sums over nodes, to be compiled apart: in one piece
+# XLA fuses them and evaluates the physics anew for every node, or pair of nodes, of an element.
 
 
-def varying(terms, parameters, pattern: Pattern, lift: Lift, now, rate, prev, t, dt) -> tuple[Array, Border]:
-    """The part of the tangent that changes with the state."""
-    out = _empty(pattern, len(now[1]))
+def slopes(terms, parameters, now, rate, prev, t, dt) -> list[list[Float[Array, "q e"]]]:
+    """Weighted derivatives of each density with respect to the values at points, at frozen = now."""
+    out = []
     for term, params in zip(terms, parameters, strict=True):
-        if not term.groups:
-            continue
-        states = [evaluate(term, *state) for state in (now, rate, prev)]
-        columns = _columns(
-            term.density, len(now[0]), term.domain.dim, term.groups,
-            _flat(states[0]), states[1], states[2], *_context(term), t, dt, params,
+        here = [evaluate(term, *state) for state in (now, rate, prev)]
+        gradient = _gradient(
+            term.density, len(now[0]), term.domain.dim, _flat(here[0]), here[0], here[1], here[2],
+            *_context(term), t, dt, params,
+        )  # fmt: skip
+        out.append([jnp.broadcast_to(term.domain.weight * g, term.domain.weight.shape) for g in gradient])
+    return out
+
+
+def residual(terms, at_points, fields: int, n: int, m: int) -> tuple[Float[Array, "fields n"], Float[Array, " m"]]:
+    """The residual of all nodal values and scalars, from the slopes at points."""
+    nodal, scalar = jnp.zeros((fields, n)), jnp.zeros(m)
+    for term, values in zip(terms, at_points, strict=True):
+        by_field, by_scalar = _point(values, fields, term.domain.dim)
+        nodal = nodal + jnp.stack([term.domain.gathered(slope, n) for slope in by_field])
+        if by_scalar:
+            scalar = scalar + jnp.stack([jnp.sum(g) for g in by_scalar])
+    return nodal, scalar
+
+
+def columns(terms, parameters, now, rate, prev, t, dt) -> list[list[Float[Array, "q e"]]]:
+    """The varying entries of each term's pointwise tangent, in the order of its `varying`."""
+    out = []
+    for term, params in zip(terms, parameters, strict=True):
+        here = [evaluate(term, *state) for state in (now, rate, prev)]
+        made = _columns(
+            term.density, len(now[0]), term.domain.dim, term.groups, _flat(here[0]), here[1], here[2],
+            *_context(term), t, dt, params,
         )  # fmt: skip
         where = {q: k for k, group in enumerate(term.groups) for q in group}
-        values = {
-            (p, q): columns[where[q]][p] for (p, q), kind in term.entries if kind is Entry.VARYING
-        }  # fmt: skip
-        out = _scatter(out, values, term.domain, pattern, lift, len(now[0]))
+        out.append([jnp.broadcast_to(made[where[q]][p], term.domain.weight.shape) for p, q in term.varying])
+    return out
+
+
+def varying(terms, at_points, pattern: Pattern, lift: Lift, fields: int, m: int) -> tuple[Array, Border]:
+    """The part of the tangent that changes with the state, from its entries at points."""
+    out = _empty(pattern, m)
+    for term, values in zip(terms, at_points, strict=True):
+        entries = dict(zip(term.varying, values, strict=True))
+        out = _scatter(out, entries, term.domain, pattern, lift, fields)
     return out
 
 

@@ -33,13 +33,25 @@ class Domain(eqx.Module):
 
     def at_points(self, Z: Float[Array, "fields n"]) -> list[list[Float[Array, "q e"]]]:
         """Value and gradient components of each nodal field: [field][0 value, 1.. d/dx, d/dy, d/dz]."""
-        local = Z[:, self.nodes]
         k = self.nodes.shape[0]
         out = []
         for f in range(Z.shape[0]):
-            value = sum(self.N[:, a] * local[f, a] for a in range(k))
-            grads = [sum(self.dN[:, a, d] * local[f, a] for a in range(k)) for d in range(self.dim)]
+            local = [Z[f][self.nodes[a]] for a in range(k)]  # one-dimensional gathers: XLA's other kinds are slow
+            value = sum(self.N[:, a] * local[a] for a in range(k))
+            grads = [sum(self.dN[:, a, d] * local[a] for a in range(k)) for d in range(self.dim)]
             out.append([jnp.broadcast_to(g, self.weight.shape) for g in (value, *grads)])
+        return out
+
+    def gathered(self, slopes: list[Float[Array, "q e"]], n: int) -> Float[Array, " n"]:
+        """The transpose of `at_points` for one field: weighted slopes at the points, summed at the nodes."""
+        out = jnp.zeros(n)
+        summed = [jnp.sum(g, 0) if self.trial(d).shape[0] == 1 else g for d, g in enumerate(slopes)]
+        for a in range(self.nodes.shape[0]):
+            share = jnp.zeros(())
+            for d, g in enumerate(summed):
+                shape = self.trial(d)[:, a]
+                share = share + (g * shape[0] if g.ndim == 1 else jnp.sum(g * shape, 0))
+            out = out.at[self.nodes[a]].add(share)
         return out
 
     def trial(self, derivative: int) -> Float[Array, "q k e"]:
