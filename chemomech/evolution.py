@@ -103,7 +103,7 @@ class Evolution:
         """Its derivative through both slots."""
         at_points = self._call(columns, x, *given)
         values = self._call(_tangent, self._constants, at_points, given[-1], drive.prescribed, drive.value)
-        return Tangent(*values, self.problem.pattern)
+        return Tangent(values[0], values[1], self.problem.pattern)
 
     def step(self, formula: Formula, states, guess, t: float, drive: Drive, linear_state: Any = None) -> Result:
         """One step of a time formula from the newest states (reduced vectors, newest first)."""

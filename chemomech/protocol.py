@@ -58,7 +58,7 @@ class _Current(AbstractStep):
 
 def _require_stop(step: AbstractStep, allowed: tuple[str, ...]) -> None:
     if not step.until:
-        raise ConfigError(f"{type(step).__name__} never ends. Give `until`, such as until = {{time = \"1 h\"}}.")
+        raise ConfigError(f'{type(step).__name__} never ends. Give `until`, such as until = {{time = "1 h"}}.')
     for key, value in step.until:
         if key not in allowed:
             raise ConfigError(f"{type(step).__name__} cannot stop on {key}; it can stop on {', '.join(allowed)}.")

@@ -239,7 +239,8 @@ class _Run:
     def _limited(self, dt: float, step: AbstractStep) -> float:
         """No further than the step's time limit, and no faster than an instability of a uniform state grows."""
         cursor = self.cursor
-        dt = min(dt, self.control.dt_max)
+        filling = abs(self._filling_rate())
+        dt = min(dt, self.control.dt_max, self.control.soc_max / filling if filling > 0 else np.inf)
         dt = self._stable(dt)
         left = step.stops.get("time", np.inf) - (cursor.time - cursor.started)
         if dt >= left * (1 - 1e-9):

@@ -92,9 +92,7 @@ class Tensor(_Components):
         def half(a, b):
             return mul(0.5, add(a, b))
 
-        return Sym(
-            self.xx, self.yy, self.zz, half(self.yz, self.zy), half(self.xz, self.zx), half(self.xy, self.yx)
-        )
+        return Sym(self.xx, self.yy, self.zz, half(self.yz, self.zy), half(self.xz, self.zx), half(self.xy, self.yx))
 
     def rows(self) -> tuple[tuple[Component, ...], ...]:
         """The components as nested tuples."""

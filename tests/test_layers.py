@@ -56,7 +56,8 @@ def imported(path: Path):
             if node.level == 0:
                 parts = node.module.split(".")
                 inside = parts[0] == "chemomech"
-                names = [parts[1]] if inside and len(parts) > 1 else [a.name for a in node.names] if inside else parts[:1]
+                deeper = [parts[1]] if len(parts) > 1 else [a.name for a in node.names]
+                names = deeper if inside else parts[:1]
                 yield from ((f"chemomech.{n}" if inside else n, id(node) in top) for n in names)
             elif node.level == depth:
                 names = [node.module.split(".")[0]] if node.module else [a.name for a in node.names]

@@ -182,7 +182,7 @@ def _context(term: Term):
 
 def potential(terms, parameters, now, frozen, rate, prev, t, dt) -> Float[Array, ""]:
     """The incremental potential summed over all domains; each state is (Z, scalars)."""
-    total = 0.0
+    total = jnp.zeros(())
     for term, params in zip(terms, parameters, strict=True):
         states = [evaluate(term, *state) for state in (now, frozen, rate, prev)]
         x, normal = _context(term)

@@ -236,7 +236,7 @@ def _pin(value, root, mesh, rows, rigid):
         free = modes @ _null_space(conditions, modes.shape[1])
         if free.shape[1] == 0:
             continue
-        _, _, order = qr(free.T, pivoting=True, mode="economic")
+        order = qr(free.T, pivoting=True, mode="r")[-1]
         for dof in dofs[order[: free.shape[1]]]:
             value[root[dof]] = 0.0
         notes.append(f"rigid motion of body {body + 1} removed by {free.shape[1]} point supports (no reaction)")

@@ -95,8 +95,8 @@ _MIRROR = {
 class FacetSet(eqx.Module):
     """Facets, each given by a parent cell and its local number there (a row of `FACETS`)."""
 
-    cells: Int[np.ndarray, "f"]
-    local: Int[np.ndarray, "f"]
+    cells: Int[np.ndarray, " f"]
+    local: Int[np.ndarray, " f"]
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -213,7 +213,7 @@ class Mesh(eqx.Module):
         known = [*self.facet_sets, *self.cell_sets, *self.point_sets, "boundary"]
         raise MeshError(_unknown("facet, cell or point set", name, known))
 
-    def cell_measures(self) -> Float[np.ndarray, "m"]:
+    def cell_measures(self) -> Float[np.ndarray, " m"]:
         """Area [m^2] or volume [m^3] of each cell; mid nodes of curved cells are not counted."""
         frames, weight = _SPLITS[self.cell_type]
         return _determinants(self, frames).sum(axis=1) * (weight / (2 if self.dim == 2 else 6))
@@ -278,7 +278,7 @@ def match_facets(mesh: Mesh, nodes: Int[np.ndarray, "f kc"], name: str = "facets
     return _facet_set(mesh, np.unique(first[place]))
 
 
-def _facet_set(mesh: Mesh, flat: Int[np.ndarray, "f"]) -> FacetSet:
+def _facet_set(mesh: Mesh, flat: Int[np.ndarray, " f"]) -> FacetSet:
     cells, local = np.divmod(np.sort(flat), len(FACETS[mesh.cell_type]))
     return FacetSet(cells.astype(np.int32), local.astype(np.int32))
 
@@ -287,14 +287,14 @@ def _facet_corners(cell_type: str) -> int:
     return 4 if cell_type == "hexahedron" else DIM[cell_type]
 
 
-def _facet_keys(mesh: Mesh) -> Int[np.ndarray, "mf"]:
+def _facet_keys(mesh: Mesh) -> Int[np.ndarray, " mf"]:
     """One number per facet of every cell, cell by cell, equal for equal corners."""
     corners = _facet_corners(mesh.cell_type)
     table = np.array(FACETS[mesh.cell_type])[:, :corners]
     return _keys(mesh.cells[:, table].reshape(-1, corners), len(mesh.points))
 
 
-def _keys(nodes: Int[np.ndarray, "f kc"], n: int) -> Int[np.ndarray, "f"]:
+def _keys(nodes: Int[np.ndarray, "f kc"], n: int) -> Int[np.ndarray, " f"]:
     # Three nodes suffice for a quadrilateral: two facets of a sound mesh never share three corners.
     key = np.zeros(len(nodes), np.int64)
     for column in np.sort(nodes, axis=1)[:, :3].T:
@@ -356,7 +356,7 @@ def _indices_of(ids) -> Int[np.ndarray, "..."]:
     return np.unique(np.asarray(ids, dtype=np.int32))
 
 
-def _drop_unused(mesh: Mesh) -> tuple[Mesh, Int[np.ndarray, "n"]]:
+def _drop_unused(mesh: Mesh) -> tuple[Mesh, Int[np.ndarray, " n"]]:
     """Mesh of the used nodes, and the new number of each old node (-1 where dropped)."""
     used = np.zeros(len(mesh.points), bool)
     used[mesh.cells] = True
@@ -875,7 +875,7 @@ def elevate(mesh: Mesh) -> Mesh:
     return Mesh(points, cells, kinds[mesh.cell_type], mesh.cell_sets, mesh.facet_sets, mesh.cell_data, mesh.point_sets)
 
 
-def periodic_pairs(mesh: Mesh, axis: int) -> tuple[Int[np.ndarray, "p"], Int[np.ndarray, "p"]]:
+def periodic_pairs(mesh: Mesh, axis: int) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
     """Nodes on the face of largest coordinate `axis` and, in the same order, their images on the smallest.
 
     Returns:

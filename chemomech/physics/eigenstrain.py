@@ -126,7 +126,7 @@ class TabulatedEigenstrain(AbstractEigenstrain):
     """
 
     knots: Any = param("1", doc="compositions of the table")
-    pieces: tuple[Any, ...]  # pure numbers, one spline per component; None where the table is zero
+    pieces: tuple[Any, ...] = ()  # pure numbers, one spline per component; None where the table is zero
     c_ref: Scalar | None = param("1", default=None, doc="stress-free composition")
 
     def __init__(self, c: Any, strain: Any, c_ref: Any = None):

@@ -69,7 +69,7 @@ class Pardiso:
         # own settings: METIS ordering, no refinement (GMRES does that), pivot 1e-13, scaling and matching
         for index, value in ((1, 1), (2, 2), (8, 0), (10, 13), (11, 1), (13, 1), (24, 0), (25, 0), (34, 0)):
             self._solver.set_iparm(index, value)
-        self._matrix = None
+        self._matrix: csr_matrix | None = None
         weakref.finalize(self, _release, self._solver)
 
     def update(self, A: csr_matrix) -> None:
@@ -84,7 +84,7 @@ class Pardiso:
         self._solver.set_iparm(12, 2 if transpose else 0)
         return self._call(np.asfortranarray(b.reshape(len(b), -1))).reshape(b.shape)
 
-    def _call(self, b):
+    def _call(self, b) -> np.ndarray:
         from pypardiso.pardiso_wrapper import PyPardisoError
 
         try:

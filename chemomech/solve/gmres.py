@@ -46,7 +46,7 @@ def fgmres(
         if abs(g[k]) <= rtol * norm or breakdown or not np.isfinite(g[k]):
             break
     y = np.linalg.solve(np.triu(H[:k, :k]), g[:k]) if np.all(np.isfinite(H[:k, :k])) else np.zeros(k)
-    x = sum(coefficient * z for coefficient, z in zip(y, images, strict=True))
+    x = np.einsum("k,kn->n", y, np.array(images))
     return x, k, abs(float(g[k])) / norm
 
 

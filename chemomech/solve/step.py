@@ -68,7 +68,7 @@ class History(NamedTuple):
             np.prod([(dt - times[j]) / (t - times[j]) for j in range(len(times)) if j != i])
             for i, t in enumerate(times)
         ]
-        return sum(w * z for w, z in zip(weights, self.states, strict=True))
+        return np.einsum("k,kn->n", np.array(weights), np.array(self.states))
 
 
 def error_factor(dt: float, lengths: tuple[float, ...], order: int) -> float:
@@ -94,6 +94,7 @@ class ErrorControl(eqx.Module):
         dt_min: give up below this length [s].
         dt_max: never step further [s].
         dt_start: instead of `start`, the first step [s].
+        soc_max: largest change of state of charge in a step, so that voltage curves are smooth [1].
         instability: while the state is nearly uniform and unstable, dt times the largest growth rate stays below this:
             backward Euler damps every mode with s dt > 2, and an error estimate does not see an amplitude of 1e-10 [1].
         growth: largest ratio of successive steps (BDF2 is stable below 2.41) [1].
@@ -105,6 +106,7 @@ class ErrorControl(eqx.Module):
     dt_min: float = eqx.field(static=True, default=1e-12)
     dt_max: float = eqx.field(static=True, default=float("inf"))
     dt_start: float | None = eqx.field(static=True, default=None)
+    soc_max: float = eqx.field(static=True, default=0.02)
     instability: float = eqx.field(static=True, default=0.3)
     growth: float = eqx.field(static=True, default=2.0)
     safety: float = eqx.field(static=True, default=0.85)

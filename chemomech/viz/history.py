@@ -62,9 +62,9 @@ def _direction(history: History) -> np.ndarray:
     if current is None and flow is None:
         return np.zeros(rows, dtype=int)
     if current is None:
-        rate, orientation = flow, 1.0
+        rate, orientation = np.asarray(flow), 1.0
     else:
         # The file does not say which sign of current fills the host; the soc does.
-        rate = np.nan_to_num(current)
+        rate = np.asarray(np.nan_to_num(current))
         orientation = 1.0 if flow is None or rate @ flow >= 0 else -1.0
     return (np.sign(rate) * (np.abs(rate) > 1e-9 * np.abs(rate).max()) * orientation).astype(int)
