@@ -27,7 +27,7 @@ class PeerTest(AbstractTest):
 
     rtol: float = eqx.field(static=True, default=1e-8)
 
-    def __call__(self, norms, residual, first_update):
+    def __call__(self, updates, residual, first_update):
         return residual < self.rtol * first_update
 
 
