@@ -177,7 +177,7 @@ class Problem(eqx.Module):
 
     def uniform(self, c: float = 0.0) -> State:
         """A state of uniform composition, with every other unknown zero."""
-        return self.state(c=c)
+        return self.state(c=c) if "c" in self.fields else self.state()
 
     def state(self, **values: Any) -> State:
         """A state from SI values: numbers, nodal arrays, or functions of the points [m]; the rest is zero."""

@@ -141,7 +141,7 @@ def final(evo, steps, stepper):
 def time_order(evo, pattern, stepper):
     """From three runs on one mesh, with twice as many repeats of half a pattern of steps each time, up to t = 0.4."""
     c = []
-    for repeats in (5, 10, 20):
+    for repeats in (10, 20, 40):
         steps = np.tile(pattern, repeats)
         c.append(final(evo, 0.4 * steps / steps.sum(), stepper))
     return np.log2(np.linalg.norm(c[1] - c[0]) / np.linalg.norm(c[2] - c[1]))
