@@ -60,6 +60,7 @@ class Evolution:
         ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
         self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
         self._index = np.asarray(problem.lift.index)
+        self._balance = problem.balance()
 
     def _call(self, function: Callable, *args: Any) -> Any:
         return compiled(function, self._structure)(self._leaves, *args)
@@ -93,7 +94,19 @@ class Evolution:
             limit=self.limit,
             norms=self.norms,
         )
-        return self.newton.solve(system, guess, linear_state)
+        result = self.newton.solve(system, guess, linear_state)
+        return self._with_exact_current(result, given, drive) if result.converged else result
+
+    def _with_exact_current(self, result: Result, given, drive: Drive) -> Result:
+        """The voltage at which the reaction carries the given current to round-off, all else as it is."""
+        if "V" not in self.problem.scalars:
+            return result
+        k = self.problem.scalars.index("V")
+        x, slope = np.array(result.x), float(result.linear_state.border.corner[k, k])
+        for _ in range(2):
+            row = float(self.residual(x, given, drive)[self.problem.lift.size + k])
+            x[self.problem.lift.size + k] -= row / slope if slope else 0.0
+        return result._replace(x=x)
 
     def residual(self, x, given, drive: Drive) -> Float[Array, " N"]:
         """Reduced residual; `given` is (rate, prev, t, dt), scaled."""
@@ -103,7 +116,7 @@ class Evolution:
         """Its derivative through both slots."""
         at_points = self._call(columns, x, *given)
         values = self._call(_tangent, self._constants, at_points, given[-1], drive.prescribed, drive.value)
-        return Tangent(values[0], values[1], self.problem.pattern)
+        return Tangent(values[0], values[1], self.problem.pattern, self._balance)
 
     def step(self, formula: Formula, states, guess, t: float, drive: Drive, linear_state: Any = None) -> Result:
         """One step of a time formula from the newest states (reduced vectors, newest first)."""

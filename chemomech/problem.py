@@ -167,6 +167,25 @@ class Problem(eqx.Module):
         """Number of free unknowns, global scalars included."""
         return self.lift.size + len(self.scalars)
 
+    def balance(self) -> tuple[Any, Any] | None:
+        """Uniform composition and voltage, against total lithium and total current: rows (k, unknowns) of 0 and 1.
+
+        An iterative solve that leaves no residual there conserves lithium to round-off.
+        """
+        if not {"c", "mu"} <= set(self.fields):
+            return None
+        n, index = len(self.mesh.points), np.asarray(self.lift.index)
+        trial, test = np.zeros((2, self.unknowns)), np.zeros((2, self.unknowns))
+        for row, name in ((trial[0], "c"), (test[0], "mu")):
+            k = self.fields.index(name)
+            free = index[k * n : (k + 1) * n]
+            row[free[free < self.lift.size]] = 1.0
+        if "V" in self.scalars:
+            trial[1, self.lift.size + self.scalars.index("V")] = 1.0
+            test[1] = trial[1]
+        kept = 2 if "V" in self.scalars else 1
+        return (trial[:kept], test[:kept]) if trial[0].any() else None
+
     @property
     def domain(self) -> tuple[float, float] | None:
         """Open interval that c must stay in, from the free energies."""

@@ -306,7 +306,9 @@ class _Run:
         """Q_n = a Q_(n-1) - b Q_(n-2) + dte I_n, the stepper's own sum."""
         f, charges = trial.formula, self.cursor.charges
         older = charges[1] if f.b else 0.0
-        return f.a * charges[0] - f.b * older + f.dte * self.evolution.current(trial.x)
+        kind, value = self.protocol.steps[self.cursor.segment].drive(self.one_c)
+        current = value if kind == "load" else self.evolution.current(trial.x)
+        return f.a * charges[0] - f.b * older + f.dte * current
 
     # --- stop events --------------------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ class Tangent(eqx.Module):
     data: Float[Array, " nnz"]
     border: Border
     pattern: Pattern
+    balance: tuple[Any, Any] | None = None  # (trial, test): directions in which a solve must leave no residual
 
     def csr(self) -> csr_matrix:
         """The nodal block as a SciPy matrix (values shared, not copied, on the CPU)."""

@@ -52,6 +52,7 @@ class Preconditioner:
         factor.update(matrix)
         self.factor, self.size, self.m = factor, matrix.shape[0], len(border.corner)
         self.factor_seconds, self.solve_seconds = time.perf_counter() - start, 0.0
+        self.solves, self.spent, self.due = 0, 0, False
         self._border = border
         self._eliminated: dict[bool, tuple] = {}
 
@@ -66,10 +67,15 @@ class Preconditioner:
         s = np.linalg.solve(schur, r[self.size :] - row @ y)
         return np.concatenate([y - Q @ s, s])
 
-    def worthwhile(self) -> int:
-        """How many GMRES iterations cost about as much as a new factor."""
+    def price(self) -> float:
+        """What a new factor costs, in GMRES iterations."""
         ratio = self.factor_seconds / self.solve_seconds if self.solve_seconds else 10.0
-        return int(np.clip(0.7 * ratio, 3, 60))
+        return float(np.clip(ratio, 4, 60)) + self.m
+
+    def served(self, iterations: int) -> None:
+        """Count a solve; once it cost more than the average since the factor was made, a new factor is due."""
+        self.solves, self.spent = self.solves + 1, self.spent + iterations
+        self.due = self.solves > 1 and iterations > (self.price() + self.spent) / self.solves
 
     def _elimination(self, transpose):
         if transpose not in self._eliminated:
@@ -86,6 +92,7 @@ class Bordered(NamedTuple):
     matrix: Any
     border: Any
     preconditioner: Preconditioner
+    balance: Any  # (trial, test) directions in which no residual may be left, or None
     fresh: bool  # was the preconditioner made from this very matrix?
     stale: bool = False  # must the next tangent be factorised?
 
@@ -96,6 +103,14 @@ class Bordered(NamedTuple):
         if transpose:
             return np.concatenate([self.matrix.T @ y + b.row.T @ s, b.column @ y + b.corner.T @ s])
         return np.concatenate([self.matrix @ y + b.column.T @ s, b.row @ y + b.corner @ s])
+
+    def balanced(self, x, b):
+        """x with the multiple of the trial directions added that leaves no residual against the test directions."""
+        if self.balance is None:
+            return x
+        trial, test = self.balance
+        small = test @ np.stack([self.apply(v) for v in trial], axis=1)
+        return x + np.linalg.solve(small, test @ (b - self.apply(x))) @ trial
 
 
 class _HostBorder(NamedTuple):
@@ -126,9 +141,11 @@ class HostDirect(AbstractLinearSolver):
         )
         matrix = tangent.csr()
         if old is None:
-            return Bordered(matrix, border, Preconditioner(factorisation(self.backend), matrix, border), True)
-        state = Bordered(matrix, border, old.preconditioner, False)
-        return _renewed(state) if self.reuse == 0 or old.stale else state
+            made = Preconditioner(factorisation(self.backend), matrix, border)
+            return Bordered(matrix, border, made, tangent.balance, True)
+        state = Bordered(matrix, border, old.preconditioner, tangent.balance, False)
+        due = self.reuse is None and old.preconditioner.due
+        return _renewed(state) if self.reuse == 0 or old.stale or due else state
 
     def forget(self, state: Bordered | None) -> Bordered | None:
         """Keep the analysis of the pattern, drop the factor."""
@@ -143,20 +160,26 @@ class HostDirect(AbstractLinearSolver):
             SolveError: even a fresh factor does not reach the tolerance.
         """
         if not state.fresh:
-            limit = state.preconditioner.worthwhile() if self.reuse is None else self.reuse
+            limit = int(state.preconditioner.price()) if self.reuse is None else self.reuse
             x, its, reached = _krylov(state, b, rtol, transpose, limit)
+            state.preconditioner.served(its)
             if reached <= rtol:
-                return x, Stats(its, reached, False), state
+                return _finished(state, x, b, transpose), Stats(its, reached, False), state
             state = _renewed(state)
         x, its, reached = _krylov(state, b, rtol, transpose, 20)
+        state.preconditioner.served(its)
         if not reached <= max(rtol, 1e-6):
             raise SolveError(f"The linear system is singular to working precision (relative residual {reached:.1e}).")
-        return x, Stats(its, reached, True), state
+        return _finished(state, x, b, transpose), Stats(its, reached, True), state
+
+
+def _finished(state: Bordered, x, b, transpose: bool):
+    return x if transpose else state.balanced(x, b)
 
 
 def _renewed(state: Bordered) -> Bordered:
     made = Preconditioner(state.preconditioner.factor, state.matrix, state.border)
-    return Bordered(state.matrix, state.border, made, True)
+    return state._replace(preconditioner=made, fresh=True, stale=False)
 
 
 def _krylov(state, b, rtol, transpose, limit):

@@ -78,12 +78,14 @@ class Newton(eqx.Module):
         test: convergence test.
         max_iterations: give up after that many.
         linear_rtol: relative residual of each linear solve.
+        first_rtol: the same in the first iteration, whose own error is far larger.
     """
 
     linear: AbstractLinearSolver = HostDirect()
     test: AbstractTest = UpdateTest()
     max_iterations: int = eqx.field(static=True, default=12)
-    linear_rtol: float = eqx.field(static=True, default=1e-8)
+    linear_rtol: float = eqx.field(static=True, default=1e-5)
+    first_rtol: float = eqx.field(static=True, default=1e-3)
 
     def solve(self, system: System, x: Vector, linear_state: Any = None) -> Result:
         """Iterate from x; never raises for lack of convergence, `Result.reason` says what happened."""
@@ -97,9 +99,10 @@ class Newton(eqx.Module):
         if not np.all(np.isfinite(r)):
             return Result(x, False, 0, "the residual of the first guess is not finite", norms, linear_state, 0, 0)
         for k in range(1, self.max_iterations + 1):
+            rtol = max(self.linear_rtol, self.first_rtol) if k == 1 else self.linear_rtol
             try:
                 linear_state = self.linear.init(system.tangent(x), linear_state)
-                dx, stats, linear_state = self.linear.solve(linear_state, -r, rtol=self.linear_rtol)
+                dx, stats, linear_state = self.linear.solve(linear_state, -r, rtol=rtol)
             except SolveError as error:
                 return Result(x, False, k, str(error), norms, forgotten(), krylov, factorisations)
             krylov, factorisations = krylov + stats.iterations, factorisations + stats.factorised

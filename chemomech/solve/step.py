@@ -101,7 +101,7 @@ class ErrorControl(eqx.Module):
         safety: factor on the proposed step [1].
     """
 
-    tol: float = eqx.field(static=True, default=2e-3)
+    tol: float = eqx.field(static=True, default=4e-3)
     start: float = eqx.field(static=True, default=1e-4)
     dt_min: float = eqx.field(static=True, default=1e-12)
     dt_max: float = eqx.field(static=True, default=float("inf"))
