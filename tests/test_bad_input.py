@@ -17,7 +17,7 @@ MESH = 'mesh = { kind = "Rectangle", lx = "12 nm", ly = "12 nm", nx = 4, ny = 4 
 HOST = 'host = { c_max = "2.29e4 mol/m^3" }'
 CHEMICAL = '{ kind = "RegularSolution", chi = 1.0 }'
 GRADIENT = '{ kind = "GradientEnergy", kappa = "1e-13 J*m^2/mol" }'
-STOP = 'until = { soc = 0.2 }'
+STOP = "until = { soc = 0.2 }"
 REACTION = 'exchange = { kind = "ConstantExchange", i0 = "0.1 A/m^2" }'
 BASE = f"""
 initial = 0.1

@@ -76,6 +76,8 @@ class Pardiso:
         """Factorise a matrix of the pattern seen first."""
         self._solver.set_phase(12 if self._matrix is None else 22)
         self._matrix = A
+        # for this thread only: a small matrix loses more to the threads' waiting than it gains
+        self._solver.libmkl.MKL_Set_Num_Threads_Local(1 if A.shape[0] < 40_000 else 0)
         self._call(np.zeros((A.shape[0], 1)))
 
     def solve(self, b: Float[np.ndarray, " n"], *, transpose: bool = False) -> Float[np.ndarray, " n"]:

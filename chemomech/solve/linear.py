@@ -44,6 +44,16 @@ class AbstractLinearSolver(eqx.Module):
         """K^-1 b or K^-T b to a relative residual, what it took, and the state to hand to the next `init`."""
 
 
+def _rows(rows, y):
+    """rows @ y without BLAS, whose threads cost more than a few dot products."""
+    return np.einsum("mn,n->m", rows, y)
+
+
+def _columns(rows, s):
+    """rows^T @ s, likewise."""
+    return np.einsum("mn,m->n", rows, s)
+
+
 class Preconditioner:
     """A factor of the nodal block with the border eliminated; it may serve later tangents too."""
 
@@ -64,8 +74,8 @@ class Preconditioner:
         if self.m == 0:
             return y
         Q, schur, row = self._elimination(transpose)
-        s = np.linalg.solve(schur, r[self.size :] - row @ y)
-        return np.concatenate([y - Q @ s, s])
+        s = np.linalg.solve(schur, r[self.size :] - _rows(row, y))
+        return np.concatenate([y - _columns(Q, s), s])
 
     def price(self) -> float:
         """What a new factor costs, in GMRES iterations."""
@@ -81,8 +91,8 @@ class Preconditioner:
         if transpose not in self._eliminated:
             b = self._border
             column, row, corner = (b.row, b.column, b.corner.T) if transpose else (b.column, b.row, b.corner)
-            Q = self.factor.solve(np.ascontiguousarray(column.T), transpose=transpose)
-            self._eliminated[transpose] = (Q, corner - row @ Q, row)
+            Q = np.ascontiguousarray(self.factor.solve(np.ascontiguousarray(column.T), transpose=transpose).T)
+            self._eliminated[transpose] = (Q, corner - np.stack([_rows(row, q) for q in Q], axis=1), row)
         return self._eliminated[transpose]
 
 
@@ -101,8 +111,8 @@ class Bordered(NamedTuple):
         n, b = self.matrix.shape[0], self.border
         y, s = x[:n], x[n:]
         if transpose:
-            return np.concatenate([self.matrix.T @ y + b.row.T @ s, b.column @ y + b.corner.T @ s])
-        return np.concatenate([self.matrix @ y + b.column.T @ s, b.row @ y + b.corner @ s])
+            return np.concatenate([self.matrix.T @ y + _columns(b.row, s), _rows(b.column, y) + b.corner.T @ s])
+        return np.concatenate([self.matrix @ y + _columns(b.column, s), _rows(b.row, y) + b.corner @ s])
 
     def balanced(self, x, b):
         """x with the multiple of the trial directions added that leaves no residual against the test directions."""
