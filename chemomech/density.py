@@ -149,6 +149,11 @@ class AbstractPotential(eqx.Module):
         """Energies that belong in the ledger."""
         return ()
 
+    @property
+    def per_area(self) -> bool:
+        """Whether the density is per area of a facet, not per volume of a cell."""
+        return False
+
     def scalars(self) -> tuple[str, ...]:
         """Global unknowns, such as the cell voltage V, that this term brings into the problem."""
         return ()

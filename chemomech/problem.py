@@ -19,6 +19,7 @@ from .fem.assembly import Border, Pattern, Term
 from .fem.constraints import AbstractConstraint, Lift, build_lift
 from .fem.elements import DEFAULT_DEGREE
 from .fem.mesh import Mesh
+from .physics.interface import ButlerVolmer
 from .physics.kinematics import AXES, AbstractKinematics, PlaneStrain, Solid
 from .physics.stored import Stored
 from .tensors import Tensor, Vector
@@ -130,7 +131,8 @@ class Problem(eqx.Module):
             raise ChemomechError(
                 f"{type(kinematics).__name__} is for {kinematics.dim}-D meshes; this mesh is {mesh.dim}-D."
             )
-        potentials = tuple(_relaxed(p, kinematics) for p in potentials)
+        _check_places(mesh, potentials)
+        potentials = tuple(_relaxed(p, kinematics) for p in _merged(potentials))
         size = float(np.ptp(mesh.points, axis=0).max())
         scales = scales or Scales.natural(size, 3600.0, host)
         degree = DEFAULT_DEGREE[mesh.cell_type] if quadrature is None else quadrature
@@ -362,6 +364,31 @@ def _local(problem, term, params, now) -> Local:
 
 
 # --- construction -------------------------------------------------------------------------------------------------
+
+
+def _check_places(mesh: Mesh, potentials) -> None:
+    """A density per area acts on facets, one per volume on cells: the wrong place is wrong by a length."""
+    for p in potentials:
+        on_cells = p.on is None or p.on in mesh.cell_sets
+        known = on_cells or p.on in mesh.facet_sets or p.on == "boundary"
+        if known and on_cells == p.per_area:
+            sets = ", ".join([*mesh.facet_sets, "boundary"]) if p.per_area else "all cells, a cell set"
+            advice = " or give a `thickness`" if isinstance(p, ButlerVolmer) and p.per_area else ""
+            place = "every cell" if p.on is None else f"'{p.on}'"
+            raise ChemomechError(
+                f"{type(p).__name__} is a density per {'area' if p.per_area else 'volume'}, but acts on {place}. "
+                f"Set `on` to one of: {sets}{advice}."
+            )
+
+
+def _merged(potentials):
+    """Stored energies of the same place added up: what is minimised out must see them together."""
+    sums: dict[Any, AbstractFreeEnergy] = {}
+    for p in potentials:
+        if isinstance(p, Stored):
+            sums[p.on] = sums[p.on] + p.psi if p.on in sums else p.psi
+    others = [p for p in potentials if not isinstance(p, Stored)]
+    return [*(Stored(psi, on=on) for on, psi in sums.items()), *others]
 
 
 def _relaxed(potential, kinematics):

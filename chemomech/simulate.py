@@ -53,6 +53,7 @@ class Cursor:
     charges: list[float]
     frames: int = 0
     entered: float = 0.0  # state of charge at which the segment began
+    entered_voltage: float = 0.0  # and its voltage [V]
     shown: int = 0  # frames saved since then
     finished: bool = False
 
@@ -219,6 +220,7 @@ class _Run:
         cursor.dt = self._first_dt(step)
         cursor.states = [self._consistent(cursor.states[0], drive)]
         cursor.entered, cursor.shown = self.evolution.mean(cursor.states[0]), 0
+        cursor.entered_voltage = self._voltage(cursor.states[0])
 
     def _advance(self, step: AbstractStep, drive) -> str:
         """One accepted step; returns why the protocol step ended, or nothing."""
@@ -233,7 +235,7 @@ class _Run:
                 raise SolveError(self._failure(dt, trial))
         trial, reason = self._locate(step, drive, trial)
         newest = control.next(dt, trial.error, trial.order)
-        self._accept(trial, newest)
+        self._accept(trial, newest, last=bool(reason))
         return reason
 
     def _limited(self, dt: float, step: AbstractStep) -> float:
@@ -288,7 +290,7 @@ class _Run:
         newest = self.cursor.states[0]
         return newest + self.evolution.limit(newest, guess - newest) * (guess - newest)
 
-    def _accept(self, trial: _Trial, next_dt: float) -> None:
+    def _accept(self, trial: _Trial, next_dt: float, *, last: bool) -> None:
         cursor = self.cursor
         pushed = cursor.history.pushed(trial.x, trial.dt)
         charge = self._charge(trial)
@@ -296,6 +298,8 @@ class _Run:
         cursor.charges = [charge, *cursor.charges][:2]
         cursor.step, cursor.time, cursor.dt = cursor.step + 1, cursor.time + trial.dt, next_dt
         self._record(trial.dt, trial.iterations)
+        if last:  # the frame and checkpoint of the protocol step's end follow
+            return
         if self._frames_due() > cursor.shown:
             cursor.shown = self._frames_due()
             self._frame(self.records[-1])
@@ -354,10 +358,11 @@ class _Run:
         sign = getattr(step, "sign", 0.0)
         for name, value in step.until:
             if name == "soc":
-                direction = sign or np.sign(value - self._soc_at(self.cursor.states[0])) or 1.0
+                direction = sign or np.sign(value - self.cursor.entered) or 1.0
                 out[name] = float(direction * (value - self._soc_at(x)))
             elif name == "voltage":
-                out[name] = (sign or 1.0) * (self._voltage(x) - value)
+                direction = sign or np.sign(self.cursor.entered_voltage - value) or 1.0
+                out[name] = float(direction * (self._voltage(x) - value))
             elif name in ("current", "c_rate"):
                 limit = value * (self.one_c if name == "c_rate" else 1.0)
                 out[name] = abs(self.evolution.current(x)) - limit

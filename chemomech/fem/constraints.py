@@ -225,7 +225,8 @@ def _pin(value, root, mesh, rows, rigid):
     base = np.array([rows[name] for name in names])
     n = len(mesh.points)
     notes = []
-    for body, nodes in enumerate(_bodies(mesh)):
+    lead_node = [root[row * n : (row + 1) * n] - row * n for row in base]
+    for body, nodes in enumerate(_bodies(mesh, lead_node)):
         dofs = (base[:, None] * n + nodes).ravel()
         modes = rigid["modes"](mesh.points[nodes]).reshape(-1, len(dofs)).T
         held = ~np.isnan(value[root[dofs]])
@@ -250,9 +251,12 @@ def _null_space(conditions, size):
     return vt[s < 1e-10 * max(s.max(), 1e-300)].T if s.max() > 0 else np.eye(size)
 
 
-def _bodies(mesh):
+def _bodies(mesh, lead_node):
+    """Nodes of each body; bodies whose displacements are tied together count as one."""
     n = len(mesh.points)
-    first = np.repeat(mesh.cells[:, 0], mesh.cells.shape[1])
-    graph = coo_matrix((np.ones(mesh.cells.size), (first, mesh.cells.ravel())), shape=(n, n))
+    here = [np.repeat(mesh.cells[:, 0], mesh.cells.shape[1]), *([np.arange(n)] * len(lead_node))]
+    there = [mesh.cells.ravel(), *(np.where((lead >= 0) & (lead < n), lead, np.arange(n)) for lead in lead_node)]
+    rows, columns = np.concatenate(here), np.concatenate(there)
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(n, n))
     count, label = connected_components(graph, directed=False)
     return [np.flatnonzero(label == k) for k in range(count)]

@@ -78,10 +78,12 @@ def _propagate(eqn, inputs) -> list[Any]:
         body, consts = (inner.jaxpr, inner.consts) if hasattr(inner, "consts") else (inner, ())
         if len(body.invars) == len(inputs):
             return _walk(body, consts, inputs)
-    outputs = [_rule(eqn, inputs)] * len(eqn.outvars)
-    if len(outputs) == 1 and outputs[0] is None:
-        return [_fold(eqn, inputs)]
-    return [_fold(eqn, inputs)] if outputs[0] is None else outputs
+    if not eqn.outvars:
+        return []
+    value = _rule(eqn, inputs)
+    if value is not None:
+        return [value] * len(eqn.outvars)
+    return [FIXED] * len(eqn.outvars) if eqn.primitive.multiple_results else [_fold(eqn, inputs)]
 
 
 def _is_zero(value) -> bool:

@@ -131,6 +131,11 @@ class ButlerVolmer(AbstractPotential):
         dissipated = now.dt * self.power(self.eta(now), self.exchange(frozen), now.host)
         return -dissipated if self.thickness is None else -dissipated * (2.0 / self.thickness)
 
+    @property
+    def per_area(self) -> bool:
+        """On facets, unless a thickness averages the two large faces over it."""
+        return self.thickness is None
+
     def scalars(self) -> tuple[str, ...]:
         """The cell voltage."""
         return ("V",)
@@ -203,6 +208,11 @@ class Wetting(AbstractPotential):
     def density(self, now: Local, frozen: Local, rate: Local, prev: Local) -> Scalar:
         """gamma(c) [J/m^2]"""
         return self.psi(now)
+
+    @property
+    def per_area(self) -> bool:
+        """On facets."""
+        return True
 
     def stored(self) -> tuple[AbstractFreeEnergy, ...]:
         """The surface energy."""

@@ -110,7 +110,7 @@ class Newton(eqx.Module):
             if not np.all(np.isfinite(dx)):
                 return Result(x, False, k, "the update is not finite", norms, forgotten(), krylov, factorisations)
             step = min(1.0, system.limit(x, dx))
-            x, r = _advance(system, x, dx, step)
+            x, r, step = _advance(system, x, dx, step)
             first = first or float(np.linalg.norm(dx))
             updates = [*updates, max(norms.values(), default=0.0)] if step == 1.0 else []
             if updates and self.test(updates, float(np.linalg.norm(r)), first):
@@ -122,11 +122,11 @@ class Newton(eqx.Module):
         return Result(x, False, self.max_iterations, reason, norms, linear_state, krylov, factorisations)
 
 
-def _advance(system: System, x: Vector, dx: Vector, step: float) -> tuple[Vector, Vector]:
-    for _ in range(4):
-        trial = x + step * dx
-        r = system.residual(trial)
+def _advance(system: System, x: Vector, dx: Vector, step: float) -> tuple[Vector, Vector, float]:
+    """The new point, its residual, and the step taken: shorter where the residual would not be finite."""
+    trial, r = x, np.full_like(x, np.nan)
+    for shrink in (1.0, 0.5, 0.25, 0.125):
+        trial, r = x + shrink * step * dx, system.residual(x + shrink * step * dx)
         if np.all(np.isfinite(r)):
-            break
-        step *= 0.5
-    return trial, r
+            return trial, r, shrink * step
+    return trial, r, 0.0

@@ -76,8 +76,8 @@ def error_factor(dt: float, lengths: tuple[float, ...], order: int) -> float:
     if len(lengths) == 1:  # linear prediction; the first-order constant is on the safe side of BDF2's
         return dt / (2 * dt + lengths[0])
     first, second = lengths[0], lengths[0] + lengths[1]
-    if order == 1:
-        return dt / (2 * dt + first)
+    if order == 1:  # a quadratic prediction is of higher order than the step
+        return 1.0
     w = dt / first
     C = (1 + w) ** 2 / (6 * w * (1 + 2 * w))
     P = (dt + first) * (dt + second) / (6 * dt**2)
