@@ -18,7 +18,7 @@ def problem(*, cells=44, side=SIDE, variation=0.05, seed=1, periodic=False, angl
     mesh = rectangle(side, side, cells, cells, diagonal="crossed" if periodic else "right")
     k0 = "0.16 A/m^2"
     if variation:
-        k0 = cm.PerCell(RandomField("0.16 A/m^2", variation, "5 nm", seed)(mesh.centroids()))
+        k0 = cm.PerCell(RandomField(0.16, variation, 5e-9, seed)(mesh.centroids()))
     strains = ("xx", "yy", "xy", "zz") if periodic else ("zz",)
     return cm.Problem.build(
         mesh,
