@@ -14,10 +14,10 @@ from chemomech.thermo.coherency import coherency_modulus
 pytestmark = pytest.mark.slow
 
 
-def discharge(p, rate, to, start=None, **control):
+def discharge(p, rate, to, state=None, **control):
     """One discharge from x = 0.02, or from a given state."""
     step = cm.Discharge(c_rate=rate, until={"soc": to})
-    return cm.simulate(p, start or p.uniform(0.02), step, control=cm.ErrorControl(**control), keep=False)
+    return cm.simulate(p, state or p.uniform(0.02), step, control=cm.ErrorControl(**control), keep=False)
 
 
 def test_onset_is_converged_in_time_and_phases_are_full():
