@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 import chemomech as cm
-from chemomech.fem.mesh import rectangle
+from chemomech.fem.mesh import elevate, rectangle
 from chemomech.fields import RandomField
 
 jax.config.update("jax_enable_x64", True)
@@ -12,10 +12,11 @@ SIDE, THICKNESS = 60e-9, 20e-9
 AXES = {"a": "x", "c": "y"}
 
 
-def problem(*, cells=44, side=SIDE, variation=0.05, seed=1, periodic=False, angle=None) -> cm.Problem:
+def problem(*, cells=44, side=SIDE, variation=0.05, seed=1, periodic=False, angle=None, order=1):
     """A square platelet seen along b; both large faces react, no in-plane diffusion."""
     lfp = cm.materials.load("LiFePO4")
     mesh = rectangle(side, side, cells, cells, diagonal="crossed" if periodic else "right")
+    mesh = elevate(mesh) if order == 2 else mesh
     k0 = "0.16 A/m^2"
     if variation:
         k0 = cm.PerCell(RandomField(0.16, variation, 5e-9, seed)(mesh.centroids()))

@@ -165,11 +165,3 @@ def test_order_in_time():
     assert time_order(evo, [1.0], cm.BackwardEuler()) >= 0.9
     assert time_order(evo, [1.0], cm.BDF2()) >= 1.9
     assert time_order(evo, [1.0, 0.5], cm.BDF2()) >= 1.9
-
-
-@pytest.mark.slow
-def test_order_in_time_with_elasticity():
-    evo = evolution(4, 2, True, steady=False)
-    assert time_order(evo, [1.0], cm.BackwardEuler()) >= 0.9
-    assert time_order(evo, [1.0], cm.BDF2()) >= 1.9
-    assert time_order(evo, [1.0, 0.5, 1.0, 2.0], cm.BDF2()) >= 1.9
