@@ -170,6 +170,11 @@ class _Run:
         self.linear_state = self.evolution.newton.linear.forget(self.linear_state)
         formula = BDF2().formula(dt, None)
         result = self.evolution.step(formula, (x,), guess, self.cursor.time, drive, self.linear_state)
+        for _ in range(8):  # an exponential reaction far from balance takes many iterations, and there is no shorter step
+            if result.converged:
+                break
+            state = self.evolution.newton.linear.forget(result.linear_state)
+            result = self.evolution.step(formula, (x,), result.x, self.cursor.time, drive, state)
         self.linear_state = self.evolution.newton.linear.forget(result.linear_state)
         if not result.converged:
             raise SolveError(
