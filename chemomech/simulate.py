@@ -164,23 +164,31 @@ class _Run:
         return self.problem.drive(**given)
 
     def _consistent(self, x, drive):
-        """mu, u and V that belong to c: a backward Euler step too short to move lithium."""
-        dt = 1e-9 * self._first_dt(self.protocol.steps[self.cursor.segment])
-        guess = self._with_voltage_guess(x)
-        self.linear_state = self.evolution.newton.linear.forget(self.linear_state)
-        formula = BDF2().formula(dt, None)
-        result = self.evolution.step(formula, (x,), guess, self.cursor.time, drive, self.linear_state)
-        for _ in range(8):  # an exponential reaction far from balance takes many iterations, and there is no shorter step
+        """mu, u and V that belong to c: a backward Euler step too short to move lithium.
+
+        Where c is prescribed, mu follows from the reaction alone, which vanishes with the step: then a longer one.
+        """
+        first = self._first_dt(self.protocol.steps[self.cursor.segment])
+        for shortness in (1e-9, 1e-5, 1e-2):
+            result = self._settled(x, shortness * first, drive)
             if result.converged:
+                return result.x
+        raise SolveError(
+            f"No consistent start: {result.reason}. Check the initial composition, the constraints and the current."
+        )
+
+    def _settled(self, x, dt: float, drive):
+        """One step of length dt [s] from x, with as many iterations as an exponential reaction far off needs."""
+        linear, guess = self.evolution.newton.linear, self._with_voltage_guess(x)
+        self.linear_state = linear.forget(self.linear_state)
+        formula = BDF2().formula(dt, None)
+        for _ in range(9):
+            result = self.evolution.step(formula, (x,), guess, self.cursor.time, drive, self.linear_state)
+            self.linear_state = linear.forget(result.linear_state)
+            if result.converged or "singular" in result.reason:
                 break
-            state = self.evolution.newton.linear.forget(result.linear_state)
-            result = self.evolution.step(formula, (x,), result.x, self.cursor.time, drive, state)
-        self.linear_state = self.evolution.newton.linear.forget(result.linear_state)
-        if not result.converged:
-            raise SolveError(
-                f"No consistent start: {result.reason}. Check the initial composition, the constraints and the current."
-            )
-        return result.x
+            guess = result.x
+        return result
 
     def _with_voltage_guess(self, x):
         if "V" not in self.problem.scalars or x[self.problem.lift.size + self.problem.scalars.index("V")] != 0.0:
