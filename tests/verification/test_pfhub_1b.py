@@ -47,5 +47,4 @@ def test_free_energy_in_time():
     assert np.diff(solution.free_energy).max() <= 1e-9
     times = [20.0, 50.0, 100.0, 200.0]
     found = np.interp(times, solution.time, solution.free_energy)
-    print(len(solution.time), solution.newton.sum(), found)
     np.testing.assert_allclose(found, [209.42, 166.68, 129.89, 111.45], rtol=0.01)
