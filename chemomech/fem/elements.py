@@ -12,7 +12,6 @@ from scipy.special import roots_jacobi
 from .mesh import DIM, EDGES, FACETS, ORDER
 
 DEFAULT_DEGREE = {"triangle": 2, "triangle6": 4, "quad": 3, "tetra": 2, "tetra10": 5, "hexahedron": 3}
-SIMPLICES = ("triangle", "triangle6", "tetra", "tetra10")
 _CORNERS = {
     "quad": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
     "hexahedron": (

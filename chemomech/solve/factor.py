@@ -46,7 +46,6 @@ class SuperLU:
 
     def __init__(self):
         self._lu = None
-        self.work = 0.0
 
     def update(self, A: csr_matrix) -> None:
         """Factorise a matrix. Its arrays, read as columns, are those of the transpose: no conversion is needed."""
