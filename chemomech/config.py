@@ -21,6 +21,7 @@ import numpy as np
 
 from . import density, fields, materials, protocol
 from .density import AbstractFreeEnergy, AbstractPotential, Host, PerCell
+from .equilibrium import solve_equilibrium
 from .errors import ChemomechError, ConfigError, FileError
 from .fem.constraints import AbstractConstraint
 from .fem.mesh import Mesh, box, elevate, rectangle
@@ -28,7 +29,7 @@ from .physics import kinematics
 from .physics.eigenstrain import AbstractEigenstrain
 from .physics.interface import AbstractExchangeCurrent
 from .physics.stored import summed
-from .physics.transport import AbstractMobility
+from .physics.transport import AbstractMobility, Amount
 from .problem import FIELD_UNITS, Problem, State, expand, restrict
 from .protocol import AbstractStep, Protocol
 from .simulate import Cursor, Observer, Solution, simulate
@@ -130,7 +131,10 @@ def build(tree: Mapping[str, Any], source: str | os.PathLike = "config.toml") ->
     stepper = make.one(tree.get("stepper", "BDF2"), "stepper", AbstractStepper, default="BDF2")
     steps = Protocol(tuple(make.many(tree["protocol"], "protocol", AbstractStep)))
     frames = _frames(tree.get("output", {}))
-    state = _initial(problem, make.one(_uniform(tree["initial"]), "initial", fields.AbstractField))
+    initial = make.one(_uniform(tree["initial"]), "initial", fields.AbstractField)
+    state = _initial(problem, initial)
+    if isinstance(initial, fields.Equilibrium):
+        state = _equilibrium(tree, make, problem, initial)
     two_phase = _flag(tree, "two_phase", separates(problem))
     _number(tree, "quadrature")
     resolved = _resolved(tree, title, problem, stepper, control, newton, frames, two_phase)
@@ -150,9 +154,12 @@ def separates(problem: Problem) -> bool:
 # --- parts of a config --------------------------------------------------------------------------------------------
 
 
-def _problem(tree: Mapping[str, Any], make: _Maker) -> Problem:
+def _problem(tree: Mapping[str, Any], make: _Maker, *, at_rest: float | None = None) -> Problem:
+    """The problem of a config, or with `at_rest` that of its equilibrium at a mean composition."""
     host = _host(tree, make)
     potentials = make.many(tree["potentials"], "potentials", AbstractPotential)
+    if at_rest is not None:
+        potentials = [*(p for p in potentials if p.stored()), Amount(at_rest)]
     options: dict[str, Any] = {}
     if "kinematics" in tree:
         options["kinematics"] = make.one(tree["kinematics"], "kinematics", kinematics.AbstractKinematics)
@@ -217,6 +224,13 @@ def _initial(problem: Problem, field: Any) -> State:
             "Choose another composition, such as 0.02, or a smaller amplitude."
         )
     return state
+
+
+def _equilibrium(tree: Mapping[str, Any], make: _Maker, problem: Problem, initial: fields.Equilibrium) -> State:
+    """The composition in which the stored energy is stationary at a given amount of lithium."""
+    at_rest = _problem(tree, make, at_rest=initial.c)
+    rest = solve_equilibrium(at_rest, at_rest.state(c=initial))
+    return _constrained(problem, problem.state(c=rest.c))
 
 
 def _constrained(problem: Problem, state: State) -> State:

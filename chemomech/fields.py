@@ -70,6 +70,16 @@ class Uniform(AbstractField):
         return np.full(len(points), float(self.c))
 
 
+class Equilibrium(Uniform):
+    """Equilibrium of a mean composition, found from a uniform one: wetted faces keep their layers, bulk stays uniform
+
+    As a function of position it is the uniform first guess; a config's run replaces it by the equilibrium.
+
+    Args:
+        c: mean composition [1].
+    """
+
+
 class Noise(AbstractField):
     """c plus independent normal noise at every node, of zero mean over the nodes
 

@@ -1,8 +1,10 @@
 """Every shipped config runs to its end and leaves the results that the README promises."""
 
+import functools
 import json
 from pathlib import Path
 
+import meshio
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -10,40 +12,70 @@ from typer.testing import CliRunner
 from chemomech.io.history import read_history
 
 pytestmark = pytest.mark.slow
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+CONFIGS = Path(__file__).parents[1] / "configs"
 COLUMNS = {
     "time [s]", "soc [-]", "voltage [V]", "current [A]", "charge [C]", "free energy [J]", "elastic energy [J]",
     "max principal stress [Pa]", "max von Mises [Pa]", "c min [-]", "c max [-]", "dt [s]", "newton [-]",
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=CONFIGS, ids=lambda p: p.stem)
-def folder(request, tmp_path_factory):
-    """The results of one config."""
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A function that runs a config once and gives its results folder."""
     from chemomech.cli import app
 
-    out = tmp_path_factory.mktemp("results") / request.param.stem
-    result = CliRunner().invoke(app, ["run", str(request.param), "--out", str(out)])
-    assert result.exit_code == 0, result.output
-    return out
+    @functools.cache
+    def run(name):
+        out = tmp_path_factory.mktemp("results") / name
+        result = CliRunner().invoke(app, ["run", str(CONFIGS / f"{name}.toml"), "--out", str(out)])
+        assert result.exit_code == 0, result.output
+        return out
+
+    return run
 
 
-def test_results_are_complete(folder):
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.toml")))
+def test_results_are_complete(results, name):
     """History with units, fields, pictures, restart, summary and a self-contained report."""
+    folder = results(name)
     history = read_history(folder / "history.csv")
     assert set(history) >= COLUMNS
     assert all(np.isfinite(history[name]).all() for name in COLUMNS - {"voltage [V]"})
     assert json.loads((folder / "summary.json").read_text())["status"] == "finished"
-    for name in ("config.toml", "fields.pvd", "restart.h5", "report.html", "states.png", "energies.png"):
-        assert (folder / name).stat().st_size > 0, name
+    for file in ("config.toml", "fields.pvd", "restart.h5", "report.html", "states.png", "energies.png"):
+        assert (folder / file).stat().st_size > 0, file
 
 
-def test_platelet_pictures_and_phases(folder):
-    """The main job separates, and charge equals lithium inserted."""
-    if folder.name != "lfp_platelet":
-        return
-    h = read_history(folder / "history.csv")
+@pytest.mark.parametrize("name", ["lfp_platelet", "lfp_platelet_wetted"])
+def test_platelet_separates_and_counts_lithium(results, name):
+    """The phases are full, and charge equals lithium inserted."""
+    h = read_history(results(name) / "history.csv")
     assert (h["c max [-]"] - h["c min [-]"]).max() > 0.7
     capacity = 96485.33212 * 22904 * 3.6e-15 * 20e-9
     np.testing.assert_allclose(h["soc [-]"] - h["soc [-]"][0], h["charge [C]"] / capacity, atol=1e-10)
-    assert (folder / "voltage.png").exists()
+    assert (results(name) / "voltage.png").exists()
+
+
+def dip(history):
+    """Deepest point of the discharge voltage below the line through its plateau at x = 0.45 to 0.65 [V]."""
+    inserted = history["current [A]"] > 0
+    x, voltage = history["soc [-]"][inserted], history["voltage [V]"][inserted]
+    plateau = (x > 0.45) & (x < 0.65)
+    line = np.polyval(np.polyfit(x[plateau], voltage[plateau], 1), x)
+    return (line - voltage)[x < 0.45].max()
+
+
+def test_wetted_edges_fill_first_and_nucleate_nothing(results):
+    """The voltage of the neutral platelet dips by 7 mV before it separates, that of the wetted one does not."""
+    neutral = read_history(results("lfp_platelet") / "history.csv")
+    wetted = read_history(results("lfp_platelet_wetted") / "history.csv")
+    assert dip(neutral) > 5e-3
+    assert dip(wetted) < 0.5e-3
+    frames = sorted((results("lfp_platelet_wetted") / "fields").glob("*.vtu"))
+    for frame in frames[2:8]:
+        fields = meshio.read(frame)
+        c = fields.point_data["c"]
+        x = fields.points[:, :2] / np.ptp(fields.points[:, :2], axis=0)
+        from_side = np.minimum(x[:, 0] - x[:, 0].min(), x[:, 0].max() - x[:, 0])
+        assert c[from_side < 1e-6].min() > 0.8
+        assert c[from_side > 0.4].min() < 0.15

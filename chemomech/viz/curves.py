@@ -12,7 +12,7 @@ STYLES = {"discharge": "-", "charge": "--", "rest": ":", "run": "-"}
 
 
 def draw_voltage(history: History):
-    """Figure: voltage against soc, one colour a direction of current, with the gap between the branches."""
+    """Figure: voltage against soc, one colour a direction of current, with the largest gap between the branches."""
     if "voltage [V]" not in history:
         raise ChemomechError("No voltage: history.csv has no 'voltage [V]' column (a run without current has none).")
     figure, ax = _single()
@@ -34,7 +34,7 @@ def draw_voltage(history: History):
 
 
 def _gap(ax, x, voltage, parts):
-    """A double arrow between the first discharge and the first charge, halfway along what they share."""
+    """A double arrow where the first discharge and the first charge are furthest apart."""
     long = {kind: rows for kind, rows in reversed(parts) if len(rows) > 2}
     if not {"discharge", "charge"} <= long.keys():
         return
@@ -42,19 +42,21 @@ def _gap(ax, x, voltage, parts):
     low, high = max(e[0] for e in ends), min(e[1] for e in ends)
     if high - low < 0.05 * np.ptp(x):
         return
-    middle = (low + high) / 2
-    at = {kind: _level(x[long[kind]], voltage[long[kind]], middle) for kind in ("discharge", "charge")}
+    shared = np.linspace(low, high, 401)
+    level = {kind: _level(x[long[kind]], voltage[long[kind]], shared) for kind in ("discharge", "charge")}
+    widest = int(np.argmax(np.abs(level["charge"] - level["discharge"])))
+    at, place = {kind: float(values[widest]) for kind, values in level.items()}, float(shared[widest])
     arrow = {"arrowstyle": "<->", "lw": 0.9, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", (middle, at["charge"]), (middle, at["discharge"]), arrowprops=arrow)
+    ax.annotate("", (place, at["charge"]), (place, at["discharge"]), arrowprops=arrow)
     gap = at["charge"] - at["discharge"]
     factor, prefix = si(gap)
-    text = f"gap {gap * factor:.3g} {prefix}V\nat $x$ = {middle:.2f}"
-    ax.annotate(text, (middle, sum(at.values()) / 2), (6, 0), textcoords="offset points", va="center", fontsize=8)
+    text = f"gap {gap * factor:.3g} {prefix}V\nat $x$ = {place:.2f}"
+    ax.annotate(text, (place, sum(at.values()) / 2), (6, 0), textcoords="offset points", va="center", fontsize=8)
 
 
-def _level(x, y, at: float) -> float:
+def _level(x, y, at: np.ndarray) -> np.ndarray:
     order = np.argsort(x)
-    return float(np.interp(at, x[order], y[order]))
+    return np.interp(at, x[order], y[order])
 
 
 def draw_energies(history: History):
