@@ -187,3 +187,15 @@ def test_shipped_configs_name_what_exists(path):
     assert maker.many(given["potentials"], "potentials", cm.AbstractPotential)
     maker.many(given.get("constraints", []), "constraints", config.AbstractConstraint)
     assert maker.many(given["protocol"], "protocol", config.AbstractStep)
+
+
+def test_a_run_may_start_from_equilibrium():
+    """A wetted face draws a layer; mu is then the same everywhere and the amount is the one given."""
+    wetting = {"kind": "Wetting", "on": "left", "gamma": ["0.1 J/m^2", "-0.1 J/m^2"]}
+    rest = config.build(tree(initial={"kind": "Equilibrium", "c": 0.2}, potentials=[*tree()["potentials"], wetting]))
+    assert config.volume_mean(rest.problem, rest.state.c) == pytest.approx(0.2, abs=1e-9)
+    assert np.ptp(rest.state.c) > 0.1
+    evolution = cm.Evolution(rest.problem)
+    still = evolution.backward_euler(evolution.start(rest.state), 1.0)
+    assert still.converged
+    assert np.ptp(evolution.state(still.x).mu) < 1e-6 * 8.314 * 298
