@@ -14,6 +14,7 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
 
 
+@pytest.mark.slow
 def test_readme_python_blocks_run_in_order():
     """They share a namespace, as a reader would type them."""
     namespace: dict = {}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import importlib.util
+import os
 import weakref
 
 import numpy as np
@@ -68,6 +71,9 @@ class Pardiso:
     def __init__(self):
         import pypardiso
 
+        # pypardiso would search the whole environment for MKL, each time; the variable is how it is told
+        if (library := _mkl()) is not None:
+            os.environ.setdefault("PYPARDISO_MKL_RT", library)
         self._solver = pypardiso.PyPardisoSolver(mtype=11)
         # METIS ordering, no refinement (GMRES does that), pivots of at least 1e-13, and no scaling or matching: those
         # would make the analysis depend on the first values, and a resumed run on where it was stopped
@@ -97,6 +103,16 @@ class Pardiso:
             return self._solver._call_pardiso(self._matrix, b)
         except PyPardisoError as error:
             raise SolveError(f"{error} The tangent may be singular: is a field without stiffness?") from None
+
+
+@functools.cache
+def _mkl() -> str | None:
+    """Path of MKL's runtime library where pip installed it."""
+    try:
+        files = importlib.metadata.files("mkl") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return next((str(file.locate()) for file in files if "mkl_rt" in file.name), None)
 
 
 def _release(solver) -> None:

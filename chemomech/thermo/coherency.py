@@ -26,6 +26,7 @@ class Curvatures(eqx.Module):
     kappa: Float[Array, "3 3"]  # [J/m]
 
 
+@eqx.filter_jit
 def curvatures(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host, strain=None) -> Curvatures:
     """All second derivatives of a free energy at composition c, by differentiating it twice."""
     H0 = jnp.zeros((3, 3)) if strain is None else jnp.asarray(strain)

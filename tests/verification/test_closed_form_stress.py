@@ -115,6 +115,7 @@ def test_sphere_axisymmetric():
     check(stress[2], tangential)  # zz is the hoop
 
 
+@pytest.mark.slow
 def test_cylinder_in_generalised_plane_strain():
     mesh = bodies.quarter_disc(28)
     c = lambda p: cylinder(np.linalg.norm(p, axis=1))[0]  # noqa: E731

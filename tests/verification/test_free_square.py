@@ -80,7 +80,7 @@ STEPS = {
 }
 
 
-def beyond_harmonic(c, degree=40, n=400):
+def beyond_harmonic(c, degree=40, n=200):
     """Share of the variance of c(x, y) on the unit square that no harmonic polynomial of that degree takes."""
     x, y = np.meshgrid(*[(np.arange(n) + 0.5) / n - 0.5] * 2, indexing="ij")
     powers = ((x + 1j * y).ravel()[:, None] / 0.75) ** np.arange(degree + 1)

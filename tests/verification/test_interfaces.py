@@ -40,6 +40,7 @@ def test_regular_solution(chi, binodal, gamma, width):
     assert w == pytest.approx(width, rel=0.01)
 
 
+@pytest.mark.slow
 def test_coherent_laminate_of_lithium_iron_phosphate():
     """Crystal turned so that x is the softest normal, 27.5 deg from a to c; transverse strains are uniform and free."""
     lfp = cm.materials.load("LiFePO4")

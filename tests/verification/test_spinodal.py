@@ -82,6 +82,7 @@ def test_threshold_of_misfit():
     assert abs(growth(critical, (1, 0))) < 1e-3 * abs(rates[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("volume_change", "plateau"), [(0.01, 0.0723), (0.05, 0.1277)])
 def test_coherent_phases(volume_change, plateau):
     """Compositions of the two phases, and the jump of tangential stress E eta dc/(1-nu) across their interface."""
