@@ -189,6 +189,7 @@ def test_shipped_configs_name_what_exists(path):
     assert maker.many(given["protocol"], "protocol", config.AbstractStep)
 
 
+@pytest.mark.slow
 def test_a_run_may_start_from_equilibrium():
     """A wetted face draws a layer; mu is then the same everywhere and the amount is the one given."""
     wetting = {"kind": "Wetting", "on": "left", "gamma": ["0.1 J/m^2", "-0.1 J/m^2"]}

@@ -249,12 +249,12 @@ def constant(terms, parameters, pattern: Pattern, lift: Lift, now) -> tuple[tupl
     for term, params in zip(terms, parameters, strict=True):
         keys = {key: kind for key, kind in term.entries if kind in out}
         state = evaluate(term, *now)
-        groups = [(q,) for q in sorted({q for _, q in keys})]
+        groups = colour(dict(term.entries), tuple(out))
         columns = _columns(
             term.density, len(now[0]), term.domain.dim, groups, _flat(state), state, state,
             *_context(term), one, one, params,
         )  # fmt: skip
-        where = {group[0]: k for k, group in enumerate(groups)}
+        where = {q: k for k, group in enumerate(groups) for q in group}
         for kind in out:
             values = {(p, q): columns[where[q]][p] for (p, q), k in keys.items() if k is kind}
             out[kind] = _scatter(out[kind], values, term.domain, pattern, lift, len(now[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -66,8 +67,7 @@ def over_cells(mesh: Mesh, points: Float[Array, "n dim"], cells: Int[np.ndarray,
     if mesh.cell_type in ("triangle", "tetra"):
         dN = dN[:1]
     nodes = jnp.asarray(mesh.cells[cells].T)
-    x, J = _map(points, nodes, N, dN)
-    det, gradient = _invert(J, dN)
+    x, _, det, gradient = _geometry(points, nodes, N, dN)
     N = jnp.asarray(N)[:, :, None]
     return Domain(nodes, jnp.asarray(cells), N, gradient, jnp.asarray(w)[:, None] * det, x, None)
 
@@ -83,10 +83,16 @@ def over_facets(mesh: Mesh, points: Float[Array, "n dim"], facets: FacetSet, deg
     tangent = np.moveaxis(np.stack([r[2] for r in rules])[pick], 0, -1)
     w = np.moveaxis(np.stack([r[1] for r in rules])[pick], 0, -1)
     nodes = jnp.asarray(mesh.cells[facets.cells].T)
-    x, J = _map(points, nodes, N, dN)
-    _, gradient = _invert(J, dN)
+    x, J, _, gradient = _geometry(points, nodes, N, dN)
     area, normal = _surface(jnp.einsum("ijqe,qjse->isqe", J, tangent), jnp.mean(points[nodes], 0).T, x)
     return Domain(nodes, jnp.asarray(facets.cells), jnp.asarray(N), gradient, jnp.asarray(w) * area, x, normal)
+
+
+@jax.jit
+def _geometry(points, nodes, N, dN):
+    """Positions, Jacobians, their determinants, and gradients of the shape functions."""
+    x, J = _map(points, nodes, N, dN)
+    return x, J, *_invert(J, dN)
 
 
 def _map(points, nodes, N, dN):
@@ -110,6 +116,7 @@ def _invert(J, dN):
     return det, jnp.einsum(f"{sub},jiqe->qkie", dN, inverse)
 
 
+@jax.jit
 def _surface(tangents, centre, x):
     if tangents.shape[0] == 2:
         t = tangents[:, 0]

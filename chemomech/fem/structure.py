@@ -137,15 +137,15 @@ def _fold(eqn, inputs) -> Any:
         return FIXED
 
 
-def colour(entries: dict[tuple[int, int], Entry]) -> list[list[int]]:
-    """Groups of columns that one forward derivative can serve, for the varying entries.
+def colour(entries: dict[tuple[int, int], Entry], wanted: tuple[Entry, ...] = (Entry.VARYING,)) -> list[list[int]]:
+    """Groups of columns that one forward derivative can serve, for the wanted entries.
 
-    Two columns share a seed when no row with a varying entry of either is touched by the other.
+    Two columns share a seed when no row with a wanted entry of either is touched by the other.
     """
     rows: dict[int, set[int]] = {}
     touched: dict[int, set[int]] = {}
     for (p, q), kind in entries.items():
-        if kind is Entry.VARYING:
+        if kind in wanted:
             rows.setdefault(q, set()).add(p)
         if kind is not Entry.ZERO:
             touched.setdefault(q, set()).add(p)

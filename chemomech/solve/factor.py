@@ -69,11 +69,11 @@ class Pardiso:
     price = 9.0
 
     def __init__(self):
-        import pypardiso
-
         # pypardiso would search the whole environment for MKL, each time; the variable is how it is told
         if (library := _mkl()) is not None:
             os.environ.setdefault("PYPARDISO_MKL_RT", library)
+        import pypardiso
+
         self._solver = pypardiso.PyPardisoSolver(mtype=11)
         # METIS ordering, no refinement (GMRES does that), pivots of at least 1e-13, and no scaling or matching: those
         # would make the analysis depend on the first values, and a resumed run on where it was stopped

@@ -1,6 +1,7 @@
 """Lithium is conserved to round-off through jumps of the current, and a closed system only loses energy."""
 
 import numpy as np
+import pytest
 
 import chemomech as cm
 from chemomech.fem.mesh import rectangle
@@ -8,6 +9,7 @@ from chemomech.fem.mesh import rectangle
 HOST = cm.Host(c_max=2.29e4)
 
 
+@pytest.mark.slow
 def test_inserted_lithium_equals_the_charge():
     """BDF2 across two current jumps, a rest and a voltage hold; the sum of the stepper's own currents is exact."""
     mesh = rectangle(60e-9, 20e-9, 12, 2)

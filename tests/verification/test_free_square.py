@@ -48,6 +48,7 @@ def sharp(inside, kinematics, B, n=N):
     return ratio(mesh, elastic, np.mean(c**2), kinematics, B)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("waves", "value"), [(1, 0.355), (2, 0.534), (4, 0.777)])
 def test_waves_in_plane_strain(waves, value):
     found = smooth(lambda p: np.cos(waves * np.pi * p[:, 0]), 0.0, 0.5, *PLANE_STRAIN)

@@ -66,11 +66,13 @@ def expected(volume_change, wave):
     return -D / 4 * k2 * (4 - 2 * CHI + 2 * misfit(volume_change) + k2 * L**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wave", [(1, 0), (1, 1)])
 def test_growth_rate(wave):
     assert growth(0.05, wave) == pytest.approx(expected(0.05, wave), rel=0.02)
 
 
+@pytest.mark.slow
 def test_threshold_of_misfit():
     """The rate of the longest wave is linear in the misfit squared and vanishes at chi_eff = 2 + (2 pi l/L)^2/2."""
     rates = growth(0.05, (1, 0)), growth(0.10, (1, 0))
