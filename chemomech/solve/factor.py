@@ -43,9 +43,13 @@ def factorisation(backend: str) -> Pardiso | SuperLU:
 
 
 class SuperLU:
-    """LU with COLAMD ordering; a fresh analysis every time."""
+    """LU; a fresh analysis every time.
 
-    price = 50.0  # of a factorisation, in solves, at 13 000 unknowns in the plane
+    Without pivoting the symmetric ordering MMD(A + A^T) keeps its sparsity: 2.7 million entries against 4.3 of COLAMD
+    at 13 000 unknowns (with pivoting it would fill in: 52 million). COLAMD with pivoting where that is not accurate.
+    """
+
+    price = 35.0  # of a factorisation, in solves, at 13 000 unknowns in the plane
 
     def __init__(self):
         self._lu = None
@@ -54,9 +58,21 @@ class SuperLU:
         """Factorise a matrix. Its arrays, read as columns, are those of the transpose: no conversion is needed."""
         transposed = csc_matrix((A.data, A.indices, A.indptr), shape=A.shape)
         try:
+            self._lu = splu(
+                transposed, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+            )
+            if self._accurate(A):
+                return
+        except RuntimeError:  # a pivot is zero in that order
+            pass
+        try:
             self._lu = splu(transposed, permc_spec="COLAMD")
         except RuntimeError as error:
             raise SolveError(f"SuperLU: {error}. The tangent is singular: is a field without stiffness?") from None
+
+    def _accurate(self, A: csr_matrix) -> bool:
+        b = np.cos(np.arange(A.shape[0]))
+        return bool(np.linalg.norm(A @ self.solve(b) - b) <= 1e-6 * np.linalg.norm(b))
 
     def solve(self, b: Float[np.ndarray, " n"], *, transpose: bool = False) -> Float[np.ndarray, " n"]:
         """A^-1 b, or A^-T b."""
