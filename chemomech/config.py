@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import density, fields, materials, protocol
-from .density import AbstractFreeEnergy, AbstractPotential, Host, PerCell
+from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell
 from .equilibrium import solve_equilibrium
 from .errors import ChemomechError, ConfigError, FileError
 from .fem.constraints import AbstractConstraint
@@ -28,15 +28,17 @@ from .fem.mesh import Mesh, box, elevate, rectangle
 from .physics import kinematics
 from .physics.eigenstrain import AbstractEigenstrain
 from .physics.interface import AbstractExchangeCurrent
+from .physics.plane_stress import Relaxed
 from .physics.stored import summed
 from .physics.transport import AbstractMobility, Amount
-from .problem import FIELD_UNITS, Problem, State, expand, restrict
+from .problem import Problem, State, expand, restrict
 from .protocol import AbstractStep, Protocol
 from .simulate import Cursor, Observer, Solution, simulate
 from .solve.linear import AbstractLinearSolver
 from .solve.newton import AbstractTest, Newton
 from .solve.step import AbstractStepper, ErrorControl
-from .units import Scales, parse
+from .tensors import Tensor, Vector
+from .units import FIELD_UNITS, Scales, parse
 
 MESHES = {"Rectangle": rectangle, "Box": box}
 TOP = (
@@ -47,6 +49,7 @@ EXPECTED: dict[str, type] = {
     "psi": AbstractFreeEnergy, "eigenstrain": AbstractEigenstrain, "exchange": AbstractExchangeCurrent,
     "mobility": AbstractMobility, "linear": AbstractLinearSolver, "test": AbstractTest,
 }  # fmt: skip
+NO_KINDS = (Local, PerCell, Problem, State, Tensor, Vector, Relaxed)  # modules that no config makes
 # Units of arguments that are no declared parameters.
 UNITS = {
     **dict.fromkeys(("E", "G", "K", "c11", "c22", "c33", "c44", "c55", "c66", "c12", "c13", "c23"), "Pa"),
@@ -123,8 +126,9 @@ def build(tree: Mapping[str, Any], source: str | os.PathLike = "config.toml") ->
             raise ConfigError(f"The config has no `{key}`. Add it; a config needs mesh, potentials, initial, protocol.")
     title = _text(tree, "title", source.stem)
     material = materials.load(_text(tree, "material", "")) if "material" in tree else None
-    mesh = _mesh(tree["mesh"], source.parent)
-    make = _Maker(material, mesh, bare=tree.get("host") == "dimensionless")
+    bare = tree.get("host") == "dimensionless"
+    mesh = _mesh(tree["mesh"], source.parent, bare)
+    make = _Maker(material, mesh, bare)
     problem = _problem(tree, make)
     control = make.one(tree.get("control", {}), "control", ErrorControl, default="ErrorControl")
     newton = make.one(tree.get("newton", {}), "newton", Newton, default="Newton")
@@ -188,7 +192,7 @@ def _host(tree: Mapping[str, Any], make: _Maker) -> Host:
     return make.material.host
 
 
-def _mesh(given: Any, folder: Path) -> Mesh:
+def _mesh(given: Any, folder: Path, bare: bool) -> Mesh:
     table = {"path": given} if isinstance(given, str) else dict(_table(given, "mesh"))
     order = table.pop("order", 1)
     if "path" in table:
@@ -200,7 +204,7 @@ def _mesh(given: Any, folder: Path) -> Mesh:
             raise ConfigError(
                 f"mesh.kind = {kind!r} is unknown.{_nearest(kind, MESHES)} Give a path, or one of {', '.join(MESHES)}."
             )
-        mesh = _Maker(None, None).call(MESHES[kind], table, "mesh", kind)
+        mesh = _Maker(None, None, bare).call(MESHES[kind], table, "mesh", kind)
     if order not in (1, 2):
         raise ConfigError(f"mesh.order = {order!r} must be 1 or 2.")
     return elevate(mesh) if order == 2 and mesh.order == 1 else mesh
@@ -247,7 +251,7 @@ def volume_mean(problem: Problem, c: Any) -> float:
 
 def _frames(output: Any) -> int:
     table = _table(output, "output")
-    _known_keys(table, ("frames", "dir"), "output")
+    _known_keys(table, ("frames",), "output")
     frames = table.get("frames", 40)
     if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
         raise ConfigError(f"output.frames = {frames!r} must be a whole number of at least 1.")
@@ -426,6 +430,7 @@ def kinds() -> dict[str, Any]:
     return {
         name: v for name, v in public.items()
         if inspect.isclass(v) and issubclass(v, eqx.Module) and not inspect.isabstract(v) and name[0] != "_"
+        and not issubclass(v, NO_KINDS)
     }  # fmt: skip
 
 

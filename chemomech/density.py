@@ -6,9 +6,10 @@ import abc
 from typing import Any, ClassVar
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
-from .errors import ChemomechError
+from .errors import ChemomechError, ConfigError
 from .tensors import Component, Sym, Tensor, Vector, entry
 from .units import param
 
@@ -27,6 +28,12 @@ class Host(eqx.Module):
     T: Scalar = param("K", default="298.15 K", doc="temperature")
     gas_constant: Scalar = param("J/mol/K", default=8.31446261815324, doc="molar gas constant")
     faraday: Scalar = param("C/mol", default=96485.33212331, doc="Faraday constant")
+
+    def __check_init__(self):
+        for name, unit in (("c_max", "mol/m^3"), ("T", "K")):
+            value = getattr(self, name)
+            if isinstance(value, float | int | np.ndarray) and not np.all(np.asarray(value) > 0):
+                raise ConfigError(f"Host.{name} = {value} {unit} must be positive. Check sign and unit.")
 
     @property
     def RT(self) -> Scalar:

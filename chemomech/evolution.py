@@ -255,7 +255,7 @@ def _largest_principal(xx, yy, zz, yz, xz, xy):
     J2 = 0.5 * (a**2 + b**2 + c**2) + yz**2 + xz**2 + xy**2
     J3 = a * (b * c - yz**2) - xy * (xy * c - yz * xz) + xz * (xy * yz - b * xz)
     radius = jnp.sqrt(jnp.maximum(J2, 1e-300) / 3)
-    cosine = jnp.clip(J3 / (2 * radius**3), -1.0, 1.0)
+    cosine = jnp.clip(J3 / jnp.maximum(2 * radius**3, 1e-300), -1.0, 1.0)
     return mean + 2 * radius * jnp.cos(jnp.arccos(cosine) / 3)
 
 

@@ -86,12 +86,30 @@ def warnings_of(simulation: Simulation) -> list[str]:
 
 
 def energies(problem: Problem, name: str | None = None) -> AbstractFreeEnergy | None:
-    """The sum of the energies of one name that act on cells, with per-cell parameters averaged; None if none do."""
-    parts = tuple(
-        part for p in problem.potentials if p.on is None or p.on in problem.mesh.cell_sets
-        for part in p.stored() if name in (None, part.name)
-    )  # fmt: skip
-    return Sum(_averaged(parts)) if parts else None
+    """The sum of the energies of one name that act where phases separate most easily; None if there are none.
+
+    Per-cell parameters are averaged; energies of a cell set add to those of every cell.
+    """
+    return _named(_leading_parts(problem), name)
+
+
+def _named(parts: tuple[AbstractFreeEnergy, ...], name: str | None) -> AbstractFreeEnergy | None:
+    chosen = tuple(part for part in parts if name in (None, part.name))
+    return Sum(_averaged(chosen)) if chosen else None
+
+
+def _leading_parts(problem: Problem) -> tuple[AbstractFreeEnergy, ...]:
+    regions = problem.regions()
+    if len(regions) == 1:
+        return regions[0]
+
+    def excess(parts):
+        chi = _interaction(problem, _named(parts, "chemical"))
+        return (
+            -np.inf if chi is None else chi - _softest(problem, _named(parts, "elastic"))[0] / (2 * _thermal(problem))
+        )
+
+    return max(regions, key=excess)
 
 
 def _averaged(tree: Any) -> Any:
@@ -103,7 +121,10 @@ def _averaged(tree: Any) -> Any:
 
 def interaction(problem: Problem) -> float | None:
     """chi of a regular solution with the same least curvature: 2 - min f'' / (2 R T c_max)."""
-    chemical = energies(problem, "chemical")
+    return _interaction(problem, energies(problem, "chemical"))
+
+
+def _interaction(problem: Problem, chemical: AbstractFreeEnergy | None) -> float | None:
     if chemical is None:
         return None
     curvature = _chemical_curvatures(chemical, problem.host, np.linspace(0.02, 0.98, 97))
@@ -112,7 +133,10 @@ def interaction(problem: Problem) -> float | None:
 
 def softest_coherency(problem: Problem) -> tuple[float, Float[np.ndarray, "3"]]:
     """Least coherency modulus B over the normals of the problem [J/m^3], and that normal."""
-    elastic = energies(problem, "elastic")
+    return _softest(problem, energies(problem, "elastic"))
+
+
+def _softest(problem: Problem, elastic: AbstractFreeEnergy | None) -> tuple[float, Float[np.ndarray, "3"]]:
     if elastic is None or "u.x" not in problem.fields:
         return 0.0, np.array([1.0, 0.0, 0.0])
     k = _curvatures(elastic, 0.5, problem.host)

@@ -23,9 +23,8 @@ from .physics.interface import ButlerVolmer
 from .physics.kinematics import AXES, AbstractKinematics, PlaneStrain, Solid
 from .physics.stored import Stored
 from .tensors import Tensor, Vector
-from .units import Scales
+from .units import FIELD_UNITS, Scales
 
-FIELD_UNITS = {"c": "1", "mu": "J/mol", "u": "m"}
 SCALAR_UNITS = {"V": "V", "mu_mean": "J/mol"}
 Packed = tuple[Float[Array, "fields n"], Float[Array, " m"]]
 
@@ -188,6 +187,14 @@ class Problem(eqx.Module):
         kept = 2 if "V" in self.scalars else 1
         return (trial[:kept], test[:kept]) if trial[0].any() else None
 
+    def regions(self) -> list[tuple[AbstractFreeEnergy, ...]]:
+        """Stored energies of each region: those of every cell, with those of each cell set that has its own."""
+        on_cells = [p for p in self.potentials if p.on is None or p.on in self.mesh.cell_sets]
+        names = dict.fromkeys(p.on for p in on_cells if p.on is not None and p.stored())
+        return [
+            tuple(energy for p in on_cells if p.on in (None, name) for energy in p.stored()) for name in names or [None]
+        ]
+
     @property
     def domain(self) -> tuple[float, float] | None:
         """Open interval that c must stay in, from the free energies."""
@@ -248,11 +255,6 @@ class Problem(eqx.Module):
         """Scaled parameters of each term, per-cell values sliced to its domain."""
         raw = self.scales.apply((self.potentials, self.host, self.kinematics))
         return [_sliced(raw, member, term.domain) for term, member in zip(self.terms, self.members, strict=True)]
-
-    def constants(self) -> tuple[Any, Any]:
-        """The parts A and B of the tangent A + dt B + varying, for the present parameters."""
-        now = self.pack(self.uniform(0.5))
-        return assembly.constant(self.terms, self.parameters(), self.pattern, self.lift, now)
 
     def energy(self, state: State) -> dict[str, float]:
         """Stored energy by name [J]; no multipliers, no lagged terms."""
@@ -479,11 +481,10 @@ def _load_scale(name: str, scales: Scales) -> float:
 
 def _check_homogeneous(potentials, host, scales) -> None:
     """An energy that hides a number with a unit changes its value with the scales: refuse it by name."""
-    rng = np.random.default_rng(0)
     for part in (e for p in potentials for e in p.stored()):
         if any(isinstance(v, PerCell) for v in jax.tree.leaves(part, is_leaf=lambda v: isinstance(v, PerCell))):
             continue
-        values = [_sample(part, host, s, np.random.default_rng(rng.integers(1))) for s in (Scales.unit(), scales)]
+        values = [_sample(part, host, s, np.random.default_rng(0)) for s in (Scales.unit(), scales)]
         if not np.isclose(values[0], values[1], rtol=1e-6, atol=0):
             raise ChemomechError(
                 f"{type(part).__name__} is not homogeneous in its units: {values[0]:g} J/m^3 in SI but {values[1]:g} "

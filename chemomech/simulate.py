@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .density import AbstractFreeEnergy, PerCell, Sum
-from .errors import SolveError
+from .errors import ConfigError, SolveError
 from .evolution import Evolution, Measures
 from .problem import Problem, State
 from .protocol import AbstractStep, Protocol, one_c_current
@@ -21,6 +21,7 @@ from .solve.step import BDF2, AbstractStepper, ErrorControl, History, error_fact
 from .thermo import coherency, stability
 
 CHECKPOINT = 20  # accepted steps between restarts
+ENDLESS = 1e10  # a rest or hold of 300 years will not reach its stop event [s]
 UNIFORM = 0.1  # a state with a smaller range of c counts as nearly uniform
 
 
@@ -55,7 +56,6 @@ class Cursor:
     entered: float = 0.0  # state of charge at which the segment began
     entered_voltage: float = 0.0  # and its voltage [V]
     shown: int = 0  # frames saved since then
-    finished: bool = False
 
     @property
     def history(self) -> History:
@@ -223,7 +223,6 @@ class _Run:
         self.endings.append(reason)
         self.observer.ended(number, reason)
         self.cursor.segment, self.cursor.dt = number + 1, 0.0
-        self.cursor.finished = number + 1 == len(self.protocol.steps)
         self._frame(self.records[-1])
 
     def _enter(self, number: int, step: AbstractStep, drive) -> None:
@@ -234,6 +233,15 @@ class _Run:
         cursor.states = [self._consistent(cursor.states[0], drive)]
         cursor.entered, cursor.shown = self.evolution.mean(cursor.states[0]), 0
         cursor.entered_voltage = self._voltage(cursor.states[0])
+        limit = step.stops.get("voltage")
+        if cursor.step == 0 and limit is not None and getattr(step, "sign", 0.0):
+            if step.sign * (cursor.entered_voltage - limit) <= 0.0:
+                side = "below" if step.sign > 0 else "above"
+                raise ConfigError(
+                    f"Step {number + 1} of the protocol ({step.kind}) would stop at once: it starts at "
+                    f"{cursor.entered_voltage:.4g} V, already {side} its stop of {limit:g} V. "
+                    "Change until.voltage, or exchange the limits of charge and discharge."
+                )
 
     def _advance(self, step: AbstractStep, drive) -> str:
         """One accepted step; returns why the protocol step ended, or nothing."""
@@ -247,6 +255,13 @@ class _Run:
             if dt < control.dt_min:
                 raise SolveError(self._failure(dt, trial))
         trial, reason = self._locate(step, drive, trial)
+        elapsed = cursor.time + trial.dt - cursor.started
+        if not reason and step.kind in ("rest", "hold") and elapsed > ENDLESS:
+            stops = ", ".join(f"{name} = {value:g}" for name, value in step.until)
+            raise SolveError(
+                f"Step {cursor.segment + 1} of the protocol ({step.kind}) has not reached {stops} in {elapsed:.1e} s "
+                "and hardly moves. Give it a `time` as well, or another value."
+            )
         newest = control.next(dt, trial.error, trial.order)
         self._accept(trial, newest, last=bool(reason))
         return reason
@@ -483,48 +498,52 @@ def row(record: Record) -> dict[str, float]:
 class _Stability:
     """How fast a composition wave grows on a nearly uniform state."""
 
-    def __init__(self, psi: AbstractFreeEnergy | None, kinetics, host, directions, sizes, voltage):
-        self.psi, self.kinetics, self.host = psi, kinetics, host
+    def __init__(self, psis, kinetics, host, directions, sizes, voltage):
+        self.psis, self.kinetics, self.host = psis, kinetics, host
         self.directions, self.sizes, self.voltage = directions, sizes, voltage
 
     @classmethod
     def of(cls, problem: Problem) -> _Stability:
-        """From the energies and rate terms that act on cells everywhere."""
+        """From the energies of each region and the rate terms that act on cells."""
         whole = [p for p in problem.potentials if p.on is None or p.on in problem.mesh.cell_sets]
-        parts = tuple(energy for p in whole for energy in p.stored())
         kinetics = tuple(p for p in whole if not p.stored())
         # one representative cell: a wave's growth varies little with a parameter's scatter
-        first = jax.tree.map(_mean_cell, (parts, kinetics, problem.host), is_leaf=_is_per_cell)
+        regions, kinetics, host = jax.tree.map(
+            _mean_cell, (problem.regions(), kinetics, problem.host), is_leaf=_is_per_cell
+        )
         size = float(np.ptp(problem.mesh.points, axis=0).max())
         smallest = problem.mesh.edge_lengths()[0]
         sizes = stability.wave_numbers(2 * np.pi / size, 2 * np.pi / smallest)
         voltage = problem.scalars.index("V") if "V" in problem.scalars else None
-        psi = Sum(first[0]) if first[0] and "mu" in problem.fields else None
+        psis = [Sum(parts) for parts in regions if parts] if "mu" in problem.fields else []
         return cls(
-            psi, first[1], first[2], jnp.asarray(coherency.normals(problem.mesh.dim, 37)), jnp.asarray(sizes), voltage
+            psis, kinetics, host, jnp.asarray(coherency.normals(problem.mesh.dim, 37)), jnp.asarray(sizes), voltage
         )
 
     def rate(self, evolution: Evolution, x, ahead: float = 0.0) -> float:
         """Largest growth rate at the mean composition, or at one that lies `ahead` of it [1/s]."""
-        if self.psi is None:
+        if not self.psis:
             return 0.0
         problem, s = evolution.problem, evolution.expand(x)[1]
         c = evolution.mean(x)
-        low, high = self.psi.parts[0].domain or (-np.inf, np.inf)
+        low, high = problem.domain or (-np.inf, np.inf)
         there = min(max(c + ahead, low + 1e-6), high - 1e-6)
         V = 0.0 if self.voltage is None else float(s[self.voltage]) * problem.scales.of("V")
-        V -= self._slope(c, there)  # at constant current the voltage follows the chemical potential
-        rate = float(
+        rates = [self._fastest(psi, c, there, V) for psi in self.psis]
+        return max([0.0, *(rate for rate in rates if np.isfinite(rate))])
+
+    def _fastest(self, psi: AbstractFreeEnergy, c: float, there: float, V: float) -> float:
+        V -= self._slope(psi, c, there)  # at constant current the voltage follows the chemical potential
+        return float(
             stability.fastest_growth(
-                self.psi, self.kinetics, self.host, np.float64(there), np.float64(V), self.directions, self.sizes
+                psi, self.kinetics, self.host, np.float64(there), np.float64(V), self.directions, self.sizes
             )
         )
-        return max(rate, 0.0) if np.isfinite(rate) else 0.0
 
-    def _slope(self, c: float, there: float) -> float:
+    def _slope(self, psi: AbstractFreeEnergy, c: float, there: float) -> float:
         if self.voltage is None or c == there:
             return 0.0
-        mu = [float(_uniform_potential(self.psi, self.host, np.float64(v))) for v in (c, there)]
+        mu = [float(_uniform_potential(psi, self.host, np.float64(v))) for v in (c, there)]
         return (mu[1] - mu[0]) / float(self.host.faraday)
 
 

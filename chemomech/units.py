@@ -13,6 +13,7 @@ import numpy as np
 from .errors import UnitError
 
 BASE = ("[length]", "[time]", "[mass]", "[current]", "[substance]", "[temperature]")
+FIELD_UNITS = {"c": "1", "mu": "J/mol", "u": "m"}  # SI units of the nodal fields
 Module = TypeVar("Module")
 
 

@@ -110,6 +110,20 @@ EDITS = {
     "kinematics of another dimension": (HOST, HOST + '\nkinematics = "Solid"', ["Solid", "2-D"]),
     "mesh too coarse for the interface": ("chi = 1.0", "chi = 3.0", ["cells across"]),
     "frames that are no number": ("initial = 0.1", 'initial = 0.1\noutput = { frames = "many" }', ["frames"]),
+    "voltage stop behind the start": (STOP, "until = { voltage = '5 V' }", ["5 V", "at once"]),
+    "negative temperature": (HOST, HOST.replace("}", ', T = "-5 K" }'), ["Host.T", "positive"]),
+    "exchange current that turns negative": (
+        '"0.1 A/m^2"', '{ kind = "RandomField", mean = "0.1 A/m^2", variation = 3.0, correlation = "5 nm" }',
+        ["i0", "negative"],
+    ),
+    "two transfer coefficients": (
+        REACTION, 'alpha = 0.3\nexchange = { kind = "BazantExchange", k0 = "0.1 A/m^2" }', ["alpha", "0.3", "0.5"]
+    ),
+    "too few values": (
+        "[[protocol]]", FIXED.format("c", "left", [0.1, 0.2]) + "[[protocol]]", ["left", "2 values", "5 nodes"]
+    ),
+    "kind that is no part of a config": ('"RegularSolution"', '"Problem"', ["Problem", "RegularSolution"]),
+    "unknown output key": ("initial = 0.1", 'initial = 0.1\noutput = { dir = "here" }', ["dir", "frames"]),
     "unknown direct solver": (
         "initial = 0.1", 'initial = 0.1\nnewton = { linear = { kind = "HostDirect", backend = "mumps" } }', ["mumps"]
     ),

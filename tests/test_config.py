@@ -163,6 +163,25 @@ def test_inspection_of_a_regular_solution(small):
     assert not small.two_phase
 
 
+def test_energies_of_two_regions_do_not_add_up():
+    """chi 1.5 on the left and 3 on the right, misfit in the right half alone: the right half decides."""
+    mesh = rectangle(12e-9, 12e-9, 6, 6)
+    left = np.flatnonzero(mesh.centroids()[:, 0] < 6e-9)
+    mesh = Mesh.build(
+        mesh.points, mesh.cells, mesh.cell_type, cell_sets={"A": left, "B": np.setdiff1d(range(72), left)}
+    )
+    misfit = cm.LinearElastic.isotropic(60e9, 0.3, cm.Vegard(0.01))
+    problem = cm.Problem.build(
+        mesh, host=cm.Host(2.29e4), potentials=[
+            cm.Stored(cm.GradientEnergy("1e-13 J*m^2/mol")), cm.Stored(cm.RegularSolution(chi=1.5), on="A"),
+            cm.Stored(cm.RegularSolution(chi=3.0) + misfit, on="B"), cm.Storage(), cm.Diffusion(1e-14),
+        ],
+    )  # fmt: skip
+    assert inspection.interaction(problem) == pytest.approx(3.0, abs=1e-9)
+    shift = 60e9 * 0.01**2 / (0.7 * 8.31446261815324 * 298.15 * 2.29e4)
+    assert inspection.effective_interaction(problem) == pytest.approx(3.0 - shift, rel=1e-6)
+
+
 def test_interface_of_a_regular_solution():
     changes = tree(mesh={"kind": "Rectangle", "lx": "12 nm", "ly": "12 nm", "nx": 6, "ny": 6}, initial=0.02)
     changes["potentials"][0]["psi"][0]["chi"] = 3.0
@@ -183,7 +202,7 @@ def test_shipped_configs_name_what_exists(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", cm.materials.UnverifiedWarning)
         material = cm.materials.load(given["material"]) if "material" in given else None
-    maker = config._Maker(material, config._mesh(given["mesh"], path.parent))
+    maker = config._Maker(material, config._mesh(given["mesh"], path.parent, False))
     assert maker.many(given["potentials"], "potentials", cm.AbstractPotential)
     maker.many(given.get("constraints", []), "constraints", config.AbstractConstraint)
     assert maker.many(given["protocol"], "protocol", config.AbstractStep)

@@ -56,6 +56,26 @@ def test_platelet_separates_and_counts_lithium(results, name):
     assert (results(name) / "voltage.png").exists()
 
 
+def test_platelet_current_is_the_one_that_was_asked_for(results):
+    """The current constraint holds to round-off: C/10 in, nothing, C/10 out."""
+    h = read_history(results("lfp_platelet") / "history.csv")
+    one_c = 96485.33212331 * 22904 * 3.6e-15 * 20e-9 / 3600
+    asked = np.array([0.1, 0.0, -0.1])[h["segment"].astype(int)] * one_c
+    np.testing.assert_allclose(h["current [A]"][1:], asked[1:], atol=1e-10 * 0.1 * one_c)
+
+
+def test_vanadium_oxide_separates(results):
+    """chi_eff 2.46 of the tensor misfit; two phases half way, each beyond the coherent binodal."""
+    from chemomech import config, inspection
+
+    problem = config.load(CONFIGS / "lixv2o5_particle.toml").problem
+    assert inspection.effective_interaction(problem) == pytest.approx(2.46, abs=0.01)
+    h = read_history(results("lixv2o5_particle") / "history.csv")
+    middle = (h["soc [-]"] > 0.4) & (h["soc [-]"] < 0.6)
+    assert h["c min [-]"][middle].max() < 0.16
+    assert h["c max [-]"][middle].min() > 0.84
+
+
 def dip(history):
     """Deepest point of the discharge voltage below the line through its plateau at x = 0.45 to 0.65 [V]."""
     inserted = history["current [A]"] > 0

@@ -11,7 +11,7 @@ BELOW = {
     "units": {"errors"},
     "tensors": {"errors"},
     "density": {"errors", "units", "tensors"},
-    "fem": {"errors"},
+    "fem": {"errors", "units"},
     "solve": {"errors"},
     "geometry": {"errors", "fem"},
     "physics": {"errors", "units", "tensors", "density"},
@@ -31,6 +31,7 @@ BELOW["config"] = set(BELOW) | {"inspection"}
 BELOW["inspection"] = BELOW["simulate"] | {"simulate", "materials", "fields"}
 BELOW["doctor"] = {"errors", "solve", "viz", "geometry"}
 BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor"}
+BELOW["__main__"] = {"cli"}
 HEAVY = {"gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk"}
 
 
@@ -51,7 +52,8 @@ def imported(path: Path):
     top = {id(node) for node in tree.body}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name.split(".")[0], id(node) in top) for alias in node.names)
+            names = [alias.name.split(".") for alias in node.names]
+            yield from ((".".join(n[:2]) if n[0] == "chemomech" else n[0], id(node) in top) for n in names)
         elif isinstance(node, ast.ImportFrom):
             if node.level == 0:
                 parts = node.module.split(".")

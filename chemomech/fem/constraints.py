@@ -14,24 +14,21 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import ChemomechError
+from ..units import FIELD_UNITS, parse
 from .mesh import Mesh, periodic_pairs
 
 
 class Links(eqx.Module):
-    """What one constraint says: dofs with a prescribed value, and dofs equal to another dof plus a jump."""
+    """What one constraint says: dofs with a prescribed value, and dofs equal to another dof."""
 
     fixed: Int[np.ndarray, " a"]
     values: Float[np.ndarray, " a"]
     slave: Int[np.ndarray, " b"]
     master: Int[np.ndarray, " b"]
-    jump: Float[np.ndarray, " b"]
 
 
-def _links(fixed=(), values=(), slave=(), master=(), jump=None) -> Links:
-    jump = np.zeros(len(slave)) if jump is None else jump
-    return Links(
-        np.asarray(fixed, int), np.asarray(values, float), np.asarray(slave, int), np.asarray(master, int), jump
-    )
+def _links(fixed=(), values=(), slave=(), master=()) -> Links:
+    return Links(np.asarray(fixed, int), np.asarray(values, float), np.asarray(slave, int), np.asarray(master, int))
 
 
 class AbstractConstraint(eqx.Module):
@@ -49,6 +46,9 @@ class Fixed(AbstractConstraint):
         field: "c", "mu", "u.x", "u.y", "u.z", or "u" for all components.
         on: name of a facet or cell set, or None for every node.
         value: SI number, text with a unit, one value per node of the set, or a function of the points [m].
+
+    Raises:
+        ChemomechError: there are more or fewer values than nodes.
     """
 
     field: str
@@ -60,8 +60,16 @@ class Fixed(AbstractConstraint):
         nodes = np.arange(len(mesh.points)) if self.on is None else np.asarray(mesh.nodes_of(self.on))
         value = self.value(mesh.points[nodes]) if callable(self.value) else self.value
         names = components(self.field, rows)
+        if isinstance(value, str):
+            value = parse(value, FIELD_UNITS[names[0].split(".")[0]], name="Fixed.value")
+        values = np.asarray(value, float)
+        if values.ndim and values.shape != nodes.shape:
+            raise ChemomechError(
+                f"Fixed {self.field} on {self.on or 'every node'}: {values.size} values for {len(nodes)} nodes. "
+                "Give one number, or one for each node of the set."
+            )
         dofs = np.concatenate([rows[name] * len(mesh.points) + nodes for name in names])
-        return _links(dofs, np.concatenate([np.broadcast_to(np.asarray(value, float), nodes.shape) for _ in names]))
+        return _links(dofs, np.concatenate([np.broadcast_to(values, nodes.shape) for _ in names]))
 
 
 class Pinned(AbstractConstraint):
@@ -78,8 +86,17 @@ class Pinned(AbstractConstraint):
     value: float = 0.0
 
     def links(self, mesh: Mesh, rows: dict[str, int]) -> Links:
-        """One prescribed value."""
+        """One prescribed value.
+
+        Raises:
+            ChemomechError: the mesh has no such node.
+        """
         names = components(self.field, rows)
+        if not 0 <= self.node < len(mesh.points):
+            raise ChemomechError(
+                f"Pinned: the mesh has no node {self.node}; its nodes are 0 to {len(mesh.points) - 1}. "
+                "Try: Fixed on a named set."
+            )
         return _links([rows[name] * len(mesh.points) + self.node for name in names], [self.value] * len(names))
 
 
@@ -174,10 +191,10 @@ def build_lift(
     """
     n, links = len(mesh.points), [c.links(mesh, rows) for c in constraints]
     total = n * len(rows)
-    root, jump = _union(total, links)
+    root = _union(total, links)
     value = np.full(total, np.nan)
     for link in links:
-        _prescribe(value, root, jump, link, mesh, list(rows))
+        _prescribe(value, root, link, mesh, list(rows))
     notes: list[str] = []
     if rigid is not None:
         notes = _pin(value, root, mesh, rows, rigid)
@@ -186,7 +203,7 @@ def build_lift(
     leaders = np.unique(root[free])
     index = np.full(total, len(leaders))
     index[free] = np.searchsorted(leaders, root[free])
-    offset = np.where(free, jump, group_value + jump) / np.repeat(scales, n)
+    offset = np.where(free, 0.0, group_value) / np.repeat(scales, n)
     return Lift(jnp.asarray(index), jnp.asarray(offset), len(leaders)), notes
 
 
@@ -197,17 +214,13 @@ def _union(total, links):
     _, label = connected_components(graph, directed=False)
     first = np.full(label.max() + 1, total)
     np.minimum.at(first, label, np.arange(total))
-    jump = np.zeros(total)
-    for link in links:
-        if np.any(link.jump):
-            jump[link.slave] = link.jump
-    return first[label], jump
+    return first[label]
 
 
-def _prescribe(value, root, jump, link, mesh, names):
+def _prescribe(value, root, link, mesh, names):
     if not np.all(np.isfinite(link.values)):
         raise ChemomechError("A Fixed constraint has a value that is not a finite number: check its `value`.")
-    for dof, new in zip(link.fixed, link.values - jump[link.fixed], strict=True):
+    for dof, new in zip(link.fixed, link.values, strict=True):
         old = value[root[dof]]
         if not np.isnan(old) and abs(old - new) > 1e-12 * max(1e-300, abs(old), abs(new)):
             row, node = divmod(int(dof), len(mesh.points))

@@ -266,8 +266,9 @@ def match_facets(mesh: Mesh, nodes: Int[np.ndarray, "f kc"], name: str = "facets
             f"Facet set '{name}' has shape {nodes.shape}; the facets of a {mesh.cell_type} have {corners} corners. "
             f"Try: give an array of shape (facets, {corners})."
         )
-    keys, first = np.unique(_facet_keys(mesh), return_index=True)
-    wanted = _keys(nodes[:, :corners], len(mesh.points))
+    together = _keys(np.concatenate([_facet_corner_nodes(mesh), nodes[:, :corners]]), len(mesh.points))
+    own, wanted = np.split(together, [len(together) - len(nodes)])
+    keys, first = np.unique(own, return_index=True)
     place = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
     lost = np.flatnonzero(keys[place] != wanted)
     if lost.size:
@@ -289,15 +290,23 @@ def _facet_corners(cell_type: str) -> int:
 
 def _facet_keys(mesh: Mesh) -> Int[np.ndarray, " mf"]:
     """One number per facet of every cell, cell by cell, equal for equal corners."""
+    return _keys(_facet_corner_nodes(mesh), len(mesh.points))
+
+
+def _facet_corner_nodes(mesh: Mesh) -> Int[np.ndarray, "mf kc"]:
+    """Corner nodes of the facets of every cell, cell by cell."""
     corners = _facet_corners(mesh.cell_type)
     table = np.array(FACETS[mesh.cell_type])[:, :corners]
-    return _keys(mesh.cells[:, table].reshape(-1, corners), len(mesh.points))
+    return mesh.cells[:, table].reshape(-1, corners)
 
 
 def _keys(nodes: Int[np.ndarray, "f kc"], n: int) -> Int[np.ndarray, " f"]:
+    """Equal numbers for equal corners; comparable only within one call."""
     # Three nodes suffice for a quadrilateral: two facets of a sound mesh never share three corners.
-    key = np.zeros(len(nodes), np.int64)
-    for column in np.sort(nodes, axis=1)[:, :3].T:
+    key, *others = np.sort(nodes, axis=1)[:, :3].T.astype(np.int64)
+    for column in others:
+        if key.max(initial=0) >= np.iinfo(np.int64).max // n - 1:  # three numbers of over two million nodes
+            _, key = np.unique(key, return_inverse=True)
         key = key * n + column
     return key
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import os
 import time
@@ -71,11 +73,6 @@ class Results(Observer):
         self._remove_orphans()
         self.summarise("running")
 
-    @property
-    def last_step(self) -> int:
-        """The step from which a resumed run goes on."""
-        return 0 if self.cursor is None else self.cursor.step
-
     def accepted(self, record: Record) -> None:
         """Append a row to the history."""
         values = {column(k): float(v) for k, v in row(record).items() if k != "step"}
@@ -124,11 +121,18 @@ class Results(Observer):
 
     # --- restart ------------------------------------------------------------------------------------------------
 
+    @functools.cached_property
+    def _fingerprint(self) -> str:
+        """Says whether two meshes are the same."""
+        mesh = self.problem.mesh
+        return hashlib.sha256(np.asarray(mesh.points).tobytes() + np.asarray(mesh.cells).tobytes()).hexdigest()
+
     def _restart(self, cursor: Cursor) -> dict[str, Any]:
         plain = {k: v for k, v in vars(cursor).items() if k not in ARRAYS}
         arrays = {"states": np.stack(cursor.states), "charges": np.array(cursor.charges, dtype=float)}
         return {
             "version": 1,
+            "mesh": self._fingerprint,
             "cursor": {k: v.item() if isinstance(v, np.generic) else v for k, v in plain.items()},
             **arrays, "lengths": np.array(cursor.lengths, dtype=float),
             "endings": ",".join(self.endings),
@@ -155,6 +159,11 @@ class Results(Observer):
             )  # fmt: skip
         except (KeyError, TypeError) as error:
             raise FileError(f"{path} is no restart of this version ({error}). Try: a new run.") from None
+        if tree.get("mesh") != self._fingerprint:
+            raise FileError(
+                f"{path} was written on another mesh (or the same at another scale). Try: the mesh and config that the "
+                "folder was started with, or a new folder with --out."
+            )
         if len(cursor.states[0]) != self.problem.unknowns:
             raise FileError(
                 f"{path} holds {len(cursor.states[0])} unknowns, but the problem has {self.problem.unknowns}. "
@@ -218,6 +227,9 @@ def holds_results(folder: str | os.PathLike) -> bool:
         ChemomechError: it is a file.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise ChemomechError(f"{folder} is a file, not a folder. Try: another place with --out.")
-    return folder.is_dir() and any(folder.iterdir())
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise ChemomechError(f"{folder} is a file, not a folder. Try: another place with --out.")
+        return folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        raise FileError(f"Cannot look into {folder}: {error.strerror or error}. Try: another --out.") from None

@@ -1,17 +1,25 @@
-"""Checks of parameters at construction; tracers and per-cell values pass, because modules are rebuilt under JAX."""
+"""Checks of parameters at construction; tracers pass, because modules are rebuilt under JAX."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..density import PerCell
 from ..errors import ConfigError
 
 
 def is_concrete(value: Any) -> bool:
     """Whether a parameter is a plain number or NumPy array whose entries may be looked at."""
     return isinstance(value, np.ndarray | np.floating | float | int)
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    """The entries that may be looked at: those of a number, of an array, or of all cells; None of a tracer."""
+    value = value.values if isinstance(value, PerCell) else value
+    return np.asarray(value) if is_concrete(value) else None
 
 
 def require(good: bool, message: str) -> None:
@@ -22,22 +30,24 @@ def require(good: bool, message: str) -> None:
 
 def positive(value: Any, name: str, unit: str) -> None:
     """A concrete parameter must be positive."""
-    if is_concrete(value):
-        require(bool(np.all(np.asarray(value) > 0)), f"{name} = {value} {unit} must be positive. Check sign and unit.")
+    _all(value, lambda v: v > 0, f"{name} = {{}} {unit} must be positive. Check sign and unit.")
 
 
 def non_negative(value: Any, name: str, unit: str) -> None:
     """A concrete parameter must not be negative."""
-    if is_concrete(value):
-        good = bool(np.all(np.asarray(value) >= 0))
-        require(good, f"{name} = {value} {unit} must not be negative. Check sign and unit.")
+    _all(value, lambda v: v >= 0, f"{name} = {{}} {unit} must not be negative. Check sign and unit.")
 
 
 def fraction(value: Any, name: str) -> None:
     """A concrete parameter must lie strictly between 0 and 1."""
-    if is_concrete(value):
-        good = bool(np.all((np.asarray(value) > 0) & (np.asarray(value) < 1)))
-        require(good, f"{name} = {value} must lie strictly between 0 and 1. 0.5 is the usual choice.")
+    _all(value, lambda v: (v > 0) & (v < 1), f"{name} = {{}} must lie strictly between 0 and 1. 0.5 is usual.")
+
+
+def _all(value: Any, good: Callable[[np.ndarray], np.ndarray], message: str) -> None:
+    numbers = _numbers(value)
+    if numbers is not None:
+        bad = np.atleast_1d(numbers)[~np.atleast_1d(good(numbers))]
+        require(not bad.size, message.format(bad[0] if bad.size else ""))
 
 
 def smallest_eigenvalue(matrix: Any, name: str, unit: str) -> float:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..density import AbstractFreeEnergy, AbstractPotential, Host, Local, Scalar
 from ..tensors import safe_exp
@@ -21,6 +22,10 @@ class AbstractExchangeCurrent(eqx.Module):
     @abc.abstractmethod
     def __call__(self, s: Local) -> Scalar:
         """i0 [A/m^2]"""
+
+    def ion_activity(self) -> Scalar:
+        """Activity of lithium ions in the electrolyte, which shifts the equilibrium by (RT/F) ln a_l [1]."""
+        return 1.0
 
 
 class ConstantExchange(AbstractExchangeCurrent):
@@ -81,6 +86,10 @@ class BazantExchange(AbstractExchangeCurrent):
         activity = safe_exp(self.alpha * s.mu / s.host.RT)
         return self.k0 * self.a_l ** (1.0 - self.alpha) * activity * (1.0 - s.c)
 
+    def ion_activity(self) -> Scalar:
+        """a_l"""
+        return self.a_l
+
 
 class TransitionStateExchange(AbstractExchangeCurrent):
     """i0 = k0 a^alpha c(1-c),   a = exp(mu/RT): the activated state needs a lithium site and a free one
@@ -102,15 +111,15 @@ class TransitionStateExchange(AbstractExchangeCurrent):
 
 
 class ButlerVolmer(AbstractPotential):
-    """density = -dt Psi*(eta; i0),   eta = V - V0 + mu/F
+    """density = -dt Psi*(eta; i0),   eta = V - V0 + mu/F - (RT/F) ln a_l
 
     Psi* = (RT/F) i0 [exp(-alpha F eta/RT)/alpha + exp((1-alpha) F eta/RT)/(1-alpha)], whose derivative is -i with
     the insertion current i = i0 [exp(-alpha F eta/RT) - exp((1-alpha) F eta/RT)].
 
     Args:
         exchange: exchange current density at the frozen state [A/m^2].
-        V0: voltage at mu = 0 [V].
-        alpha: charge-transfer coefficient [1].
+        V0: voltage at mu = 0 and a_l = 1 [V].
+        alpha: charge-transfer coefficient, that of the exchange current if it has one [1].
         on: name of a facet set, or of a cell set when `thickness` is given.
         thickness: thickness of a flat particle whose two large faces react: the reaction then acts on cells, per
             volume 2/thickness of face [m].
@@ -125,6 +134,13 @@ class ButlerVolmer(AbstractPotential):
     def __check_init__(self):
         checks.fraction(self.alpha, "ButlerVolmer.alpha")
         checks.positive(self.thickness, "ButlerVolmer.thickness", "m")
+        other = getattr(self.exchange, "alpha", self.alpha)
+        if checks.is_concrete(other) and checks.is_concrete(self.alpha):
+            checks.require(
+                bool(np.allclose(other, self.alpha)),
+                f"ButlerVolmer.alpha = {self.alpha} but {type(self.exchange).__name__}.alpha = {other}: one reaction "
+                "has one charge-transfer coefficient. Give both the same value.",
+            )
 
     def density(self, now: Local, frozen: Local, rate: Local, prev: Local) -> Scalar:
         """-dt Psi* [J/m^2 on facets, J/m^3 on cells]"""
@@ -142,7 +158,8 @@ class ButlerVolmer(AbstractPotential):
 
     def eta(self, s: Local) -> Scalar:
         """Overpotential V - V0 + mu/F [V]; negative inserts."""
-        return s.V - self.V0 + s.mu / s.host.faraday
+        shift = jnp.log(self.exchange.ion_activity()) * s.host.RT
+        return s.V - self.V0 + (s.mu - shift) / s.host.faraday
 
     def power(self, eta: Scalar, i0: Scalar, host: Host) -> Scalar:
         """Psi*(eta; i0) [W/m^2]"""

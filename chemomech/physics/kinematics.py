@@ -13,7 +13,8 @@ from ..density import AbstractFreeEnergy, Scalar
 from ..errors import ChemomechError
 from ..tensors import Tensor, Vector, add
 from ..units import param
-from .plane_stress import PlaneStress as Relaxed
+from . import checks
+from .plane_stress import Relaxed
 
 AXES = "xyz"
 STRAINS = ("xx", "yy", "zz", "yz", "xz", "xy")
@@ -86,6 +87,9 @@ def _strain_names(names: Any) -> tuple[str, ...]:
 
 
 class _Plane(AbstractKinematics):
+    def __check_init__(self):
+        checks.positive(self.thickness, f"{type(self).__name__}.thickness", "m")
+
     def weight(self, x: Vector) -> Scalar:
         """The thickness."""
         return self.thickness

@@ -9,7 +9,7 @@ from ..density import AbstractFreeEnergy, Local, Scalar
 from ..tensors import Tensor, add
 
 
-class PlaneStress(AbstractFreeEnergy):
+class Relaxed(AbstractFreeEnergy):
     """psi at the strains eps_zz, eps_yz, eps_xz that minimise it, e* = e - K^-1 g
 
     One Newton step with the first and second derivatives g, K of the whole energy; exact for an energy that is
@@ -38,7 +38,7 @@ class PlaneStress(AbstractFreeEnergy):
 
     def terms(self) -> tuple[AbstractFreeEnergy, ...]:
         """Each part at the relaxed strain of the whole."""
-        return tuple(PlaneStress(self.psi, term) for term in self.psi.terms())
+        return tuple(Relaxed(self.psi, term) for term in self.psi.terms())
 
     def relaxed(self, s: Local) -> Local:
         """The state with the out-of-plane strains of plane stress."""

@@ -89,8 +89,8 @@ class ErrorControl(eqx.Module):
 
     Args:
         tol: admissible local error of c [1], largest nodal value.
-        start: first step after a start, a jump or an event, as a change of state of charge (or of time over the
-            characteristic time in a closed system) [1].
+        start: first step after a start, a jump or an event, as a change of state of charge; without a current,
+            in hours [1].
         dt_min: give up below this length [s].
         dt_max: never step further [s].
         dt_start: instead of `start`, the first step [s].

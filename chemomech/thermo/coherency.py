@@ -15,7 +15,7 @@ _PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 class Curvatures(eqx.Module):
-    """Second derivatives of psi at a uniform, unstrained state.
+    """Second derivatives of psi at a uniform, stress-free state.
 
     cc: d2psi/dc2 at fixed strain; coupling: d2psi/dc deps (3 x 3); stiffness: C_ijkl; kappa: d2psi/d(grad c)2.
     """
@@ -27,20 +27,33 @@ class Curvatures(eqx.Module):
 
 
 @eqx.filter_jit
-def curvatures(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host, strain=None) -> Curvatures:
-    """All second derivatives of a free energy at composition c, by differentiating it twice."""
-    H0 = jnp.zeros((3, 3)) if strain is None else jnp.asarray(strain)
+def curvatures(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host) -> Curvatures:
+    """All second derivatives of a free energy at composition c and no stress, by differentiating it twice."""
+    H0 = stress_free(psi, c, host)
 
     def energy(v):
-        g, H = v[1:4], v[4:].reshape(3, 3) + H0
-        values = {"c": v[0], "grad_c": Vector(*g), "H": Tensor(*(H[i, j] for i in range(3) for j in range(3)))}
-        zero = jnp.zeros(())
-        return psi(Local(values, host, Vector(zero, zero, zero), zero, zero))
+        return _uniform(psi, host, v[0], v[1:4], v[4:].reshape(3, 3))
 
-    hessian = jax.hessian(energy)(jnp.concatenate([jnp.asarray([c], dtype=float), jnp.zeros(12)]))
+    hessian = jax.hessian(energy)(jnp.concatenate([jnp.asarray([c], dtype=float), jnp.zeros(3), H0.ravel()]))
     coupling = hessian[0, 4:].reshape(3, 3)
     stiffness = hessian[4:, 4:].reshape(3, 3, 3, 3)
     return Curvatures(hessian[0, 0], coupling, stiffness, hessian[1:4, 1:4])
+
+
+def stress_free(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host) -> Float[Array, "3 3"]:
+    """The displacement gradient that a free body takes at uniform composition c (one Newton step: psi is quadratic)."""
+
+    def energy(H):
+        return _uniform(psi, host, jnp.asarray(c, float), jnp.zeros(3), H.reshape(3, 3))
+
+    zero = jnp.zeros(9)
+    return -(jnp.linalg.pinv(jax.hessian(energy)(zero), hermitian=True) @ jax.grad(energy)(zero)).reshape(3, 3)
+
+
+def _uniform(psi, host, c, grad_c, H):
+    values = {"c": c, "grad_c": Vector(*grad_c), "H": Tensor(*(H[i, j] for i in range(3) for j in range(3)))}
+    zero = jnp.zeros(())
+    return psi(Local(values, host, Vector(zero, zero, zero), zero, zero))
 
 
 def acoustic(stiffness: Float[Array, "3 3 3 3"], n: Float[Array, "3"]) -> Float[Array, "3 3"]:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..density import AbstractFreeEnergy, AbstractPotential, Host, Local
 from ..tensors import Tensor, Vector
-from .coherency import Curvatures, curvatures, relaxed_curvature
+from .coherency import Curvatures, curvatures, relaxed_curvature, stress_free
 
 
 class Linearisation(eqx.Module):
@@ -39,7 +39,7 @@ def linearise(psi: AbstractFreeEnergy, kinetics: Sequence[AbstractPotential], ho
         V: cell voltage [V].
     """
     k = curvatures(psi, c, host)
-    mu = potential(psi, host, c, k)
+    mu = potential(psi, host, c)
     return Linearisation(k, *_linearised(kinetics, host, c, mu, V), host.c_max)
 
 
@@ -66,19 +66,14 @@ def growth_rate(psi, kinetics, host: Host, c, V, wave: Float[Array, "3"]) -> Flo
     return growth(linearise(psi, kinetics, host, c, V), jnp.asarray(wave, float))
 
 
-def potential(psi: AbstractFreeEnergy, host: Host, c, k: Curvatures | None = None) -> Float[Array, ""]:
-    """Chemical potential of the uniform, stress-free state, (1/c_max) dpsi/dc at zero stress and strain [J/mol]."""
+def potential(psi: AbstractFreeEnergy, host: Host, c) -> Float[Array, ""]:
+    """Chemical potential of the uniform, stress-free state, (1/c_max) dpsi/dc [J/mol]."""
+    zero, H = jnp.zeros(()), stress_free(psi, c, host)
 
-    k = curvatures(psi, c, host) if k is None else k
-    zero = jnp.zeros(())
-
-    def energy(c, H):
+    def energy(c):
         return psi(_local(host, c, zero, jnp.zeros(3), zero, H))
 
-    slope, force = jax.grad(energy, argnums=(0, 1))(jnp.asarray(c, dtype=float), jnp.zeros((3, 3)))
-    # a free body takes the strain that minimises psi: only the slope at zero stress remains
-    relief = k.coupling.ravel() @ jnp.linalg.pinv(k.stiffness.reshape(9, 9)) @ force.ravel()
-    return (slope - relief) / host.c_max
+    return jax.grad(energy)(jnp.asarray(c, dtype=float)) / host.c_max
 
 
 def _local(host, c, mu, grad_mu, V, H=None) -> Local:

@@ -44,8 +44,25 @@ def report(folder) -> list[Path]:
         if history:
             _picture(page, folder / name, lambda draw=draw: draw(history), caption)
     target = folder / "report.html"
-    target.write_text(page.html(), encoding="utf-8")
+    _write(target, page.html())
     return [path for path, _ in page.pictures] + [target]
+
+
+def _write(target: Path, text: str) -> None:
+    """The whole file or nothing of it.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise FileError(
+            f"Cannot write {target}: {error.strerror or error}. Free space; the run's other results are complete."
+        ) from None
 
 
 def _words(folder: Path) -> Page:

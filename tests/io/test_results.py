@@ -126,5 +126,6 @@ def test_a_restart_of_another_problem_is_refused(solved, tmp_path):
     results.accepted(record(0, 0.0))
     results.frame(record(0, 0.0), solved.uniform(0.2))
     results.checkpoint(cursor(solved, 0, 0.0))
-    with pytest.raises(FileError, match="unknowns"):
-        Results(tmp_path, problem(rectangle(1e-8, 1e-8, 4, 4)), resume=True)
+    for other in (rectangle(1e-8, 1e-8, 4, 4), rectangle(1e-6, 1e-6, 3, 3)):
+        with pytest.raises(FileError, match="another mesh"):
+            Results(tmp_path, problem(other), resume=True)

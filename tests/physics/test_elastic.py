@@ -6,7 +6,7 @@ import pytest
 from chemomech.density import Host, Local, PerCell
 from chemomech.errors import ConfigError
 from chemomech.physics import LinearElastic, RegularSolution, Vegard, stiffness
-from chemomech.physics.plane_stress import PlaneStress
+from chemomech.physics.plane_stress import Relaxed
 from chemomech.tensors import Tensor, Vector
 from chemomech.units import Scales
 
@@ -96,7 +96,7 @@ def test_messages():
 
 
 def test_plane_stress_modulus_and_traction():
-    psi = PlaneStress(LinearElastic.isotropic(E, NU, Vegard(ETA)))
+    psi = Relaxed(LinearElastic.isotropic(E, NU, Vegard(ETA)))
     flat = np.diag([0.01, 0.02, 0.0])
     sigma = stress(psi, flat, 0.5)
     e = ETA * 0.5
@@ -107,7 +107,7 @@ def test_plane_stress_modulus_and_traction():
 def test_plane_stress_anisotropic_traction_vanishes():
     A = np.random.default_rng(2).normal(size=(6, 6))
     inner = LinearElastic((A @ A.T + np.eye(6)) * 1e10, Vegard([0.05, 0.03, -0.02]))
-    psi = PlaneStress(inner)
+    psi = Relaxed(inner)
     flat = np.array([[0.01, 0.003, 0], [-0.002, 0.02, 0], [0, 0, 0.0]])
     relaxed = np.array(psi.relaxed(state(flat, 0.4)).H.rows())
     sigma = stress(inner, relaxed, 0.4)
@@ -116,14 +116,14 @@ def test_plane_stress_anisotropic_traction_vanishes():
 
 
 def test_plane_stress_reports_parts_at_the_relaxed_strain_of_the_whole():
-    psi = PlaneStress(RegularSolution(chi=3.0) + LinearElastic.isotropic(E, NU, Vegard(ETA)))
+    psi = Relaxed(RegularSolution(chi=3.0) + LinearElastic.isotropic(E, NU, Vegard(ETA)))
     s = state(np.diag([0.01, 0.0, 0.0]), 0.4)
     assert [term.name for term in psi.terms()] == ["chemical", "elastic"]
     np.testing.assert_allclose(sum(term(s) for term in psi.terms()), psi(s), rtol=1e-14)
     assert psi.terms()[0].domain == (0.0, 1.0)
 
 
-@pytest.mark.parametrize("wrap", [lambda psi: psi, PlaneStress])
+@pytest.mark.parametrize("wrap", [lambda psi: psi, Relaxed])
 def test_scales_change_no_si_value(wrap):
     psi = wrap(LinearElastic.orthotropic(*ORTHOTROPIC, Vegard([0.05, 0.03, -0.02]), prestrain=0.001))
     scales = Scales.natural(40e-9, 3.0, HOST)

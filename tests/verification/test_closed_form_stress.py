@@ -195,3 +195,29 @@ def test_committed_octant_in_si():
     c = lambda p: sphere(np.linalg.norm(p, axis=1) / R)[0]  # noqa: E731
     stress, x = solve(mesh, c, cm.Solid(), planes("xmin", "ymin", "zmin"), E=10e9)
     centre_and_surface(stress, x / R)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("front", [0.5, 0.75])
+def test_core_and_swollen_shell(front):
+    """A sharp front at a radius: core (2/3)(1 - r^3), surface hoop -r^3, shell side of the front -(1 + 2 r^3)/3."""
+    misfit, mesh = 0.01, bodies.quarter_disc(40)
+    distance = np.linalg.norm(mesh.points[mesh.cells[:, :3]].mean(1), axis=1)
+    sets = {"core": np.flatnonzero(distance < front), "shell": np.flatnonzero(distance > front)}
+    points = {name: np.unique(mesh.nodes_of(name)) for name in ("xmin", "ymin")}
+    mesh = cm.Mesh.build(mesh.points, mesh.cells, mesh.cell_type, cell_sets=sets, point_sets=points)
+    stored = [
+        cm.Stored(cm.LinearElastic.isotropic(1.0, NU, cm.Vegard(eta)), on=name)
+        for name, eta in (("core", 0.0), ("shell", misfit))
+    ]
+    problem = cm.Problem.build(
+        mesh, host=cm.Host.dimensionless(), scales=cm.Scales.unit(), potentials=stored, kinematics=cm.Axisymmetric(),
+        constraints=[cm.Fixed("c", value=1.0), *planes("xmin", "ymin")],
+    )  # fmt: skip
+    stress, x = bodies.stress_and_position(problem, cm.solve_static(problem))
+    stress, r = stress * (1 - NU) / misfit, np.linalg.norm(x, axis=0)
+    inside = r < 0.8 * front
+    core, hoop = 2 / 3 * (1 - front**3), -(1 / 3) * (2 * front**3 + (front / np.maximum(r, front)) ** 3)
+    check(stress[2][inside], np.full(inside.sum(), core))
+    check(in_frame(stress, x / r)[inside], np.full(inside.sum(), core))
+    check(stress[2][r > front], hoop[r > front])

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import chemomech as cm
 from chemomech.fem.mesh import elevate, rectangle
 from chemomech.thermo.coherency import coherency_modulus, curvatures, relaxed_curvature
-from chemomech.thermo.stability import growth_rate
+from chemomech.thermo.stability import growth_rate, potential
 
 LFP = cm.materials.load("LiFePO4")
 ELASTIC = LFP.energy.terms()[2]
@@ -73,3 +74,49 @@ def test_growth_of_waves_in_three_directions():
             states = [result.x, *states]
             amplitude.append(shape @ (evolution.concentration(result.x) - C0))
         assert np.log(amplitude[-1] / amplitude[-2]) / dt == pytest.approx(s, rel=0.02), wave
+
+
+def test_classic_growth_rate_without_elasticity():
+    """Double well of height 5 between 0.3 and 0.7, kappa 2, mobility 5: s = -5 k^2 (2 k^2 - 0.8), at most 0.4."""
+    psi = cm.DoubleWell(5.0, 0.3, 0.7) + cm.GradientEnergy(2.0)
+    diffusion = (cm.Diffusion(M=5.0),)
+    host = cm.Host.dimensionless()
+    rate = lambda k: float(growth_rate(psi, diffusion, host, C0, 0.0, jnp.array([k, 0.0, 0.0])))  # noqa: E731
+    assert rate(np.sqrt(0.2)) == pytest.approx(0.4, rel=1e-9)
+    assert rate(2 * np.pi / 9.934588) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("coherent", "published"), [(False, 1.340), (True, None)])
+def test_critical_current(coherent, published):
+    """A uniform filling at c = 1/2 becomes stable at i = 2 i0 sinh(x/2), tanh(x/2) = |g|/(|g| + 2/(1 - c)).
+
+    Bai, Cogswell, Bazant, Nano Lett. 11 (2011) 4890; Cogswell, Bazant, ACS Nano 6 (2012) 2215.
+    """
+    psi = LFP.energy if coherent else LFP.energy.terms()[0]
+    angle = np.deg2rad(27.5)
+    wave = jnp.array([np.cos(angle), 0.0, np.sin(angle)]) * 1e3  # long enough for the gradient energy not to matter
+    reaction = cm.ButlerVolmer(cm.BazantExchange(0.16), V0=3.422, thickness=20e-9)
+    mu = float(potential(psi, LFP.host, C0))
+
+    def rate(i):
+        return float(growth_rate(psi, (reaction,), LFP.host, C0, 3.422 - mu / 96485.33212331 + overpotential(i), wave))
+
+    def overpotential(i):
+        return -2 * float(LFP.host.RT) / 96485.33212331 * np.arcsinh(i / 2)  # in units of i0
+
+    RT = float(LFP.host.RT)
+    g = 4 - 2 * 11177.0 / RT + (modulus((np.cos(angle), 0, np.sin(angle))) / (22904.0 * RT) if coherent else 0.0)
+    exact = 2 * np.sinh(np.arctanh(-g / (-g + 4)))
+    assert brentq(rate, 0.01, 5.0) == pytest.approx(exact, rel=1e-3)
+    if published:
+        assert exact == pytest.approx(published, rel=2e-3)
+
+
+def test_modulus_of_a_bowed_misfit():
+    """B = 2 E eps0'(c)^2 / (1 - nu) of an isotropic body, whatever the course of eps0."""
+    psi, host = cm.LinearElastic.isotropic(60e9, 0.3, cm.BowedVegard(0.02, 0.01)), cm.Host(c_max=2.29e4)
+    for c in (0.1, 0.3, 0.5, 0.8):
+        slope = 0.02 + 0.01 * (1 - 2 * c)
+        exact = 2 * 60e9 * slope**2 / 0.7
+        assert float(coherency_modulus(psi, (1, 2, 3), host, c)) == pytest.approx(exact, rel=1e-9)
+    assert float(coherency_modulus(psi, (1, 0, 0), host, 0.5)) == pytest.approx(68.57e6, rel=1e-3)

@@ -24,16 +24,16 @@ def interface(problem, profile, area):
 
 @pytest.mark.parametrize(
     ("chi", "binodal", "gamma", "width"),
-    [(2.5, 0.14479, 0.13026, 2.653), (3.0, 0.07072, 0.28827, 1.789), (4.0, 0.02125, 0.55855, 1.185),
-     (4.51, 0.01212, 0.67303, 1.033)],
+    [(2.2, 0.24853, 0.0392, 4.348), (2.5, 0.14479, 0.13026, 2.653), (2.82, 0.09019, 0.2325, 2.007),
+     (3.0, 0.07072, 0.28827, 1.789), (4.0, 0.02125, 0.55855, 1.185), (4.51, 0.01212, 0.67303, 1.033)],
 )  # fmt: skip
 def test_regular_solution(chi, binodal, gamma, width):
-    mesh = bodies.strip(16.0, 64, 1.0)
+    mesh = bodies.strip(16.0 if chi > 2.4 else 32.0, 64, 1.0)
     psi = cm.RegularSolution(chi=chi) + cm.GradientEnergy(1.0)
     problem = cm.Problem.build(
         mesh, host=cm.Host.dimensionless(), scales=cm.Scales.unit(), potentials=[cm.Stored(psi), cm.Amount(0.5)]
     )
-    profile = lambda x: 0.5 + (0.5 - binodal) * np.tanh((x - 8.0) / width)  # noqa: E731
+    profile = lambda x: 0.5 + (0.5 - binodal) * np.tanh((x - np.ptp(mesh.points[:, 0]) / 2) / width)  # noqa: E731
     state, energy, w, _ = interface(problem, profile, 1.0)
     assert state.c.min() == pytest.approx(binodal, rel=0.01)
     assert energy == pytest.approx(gamma, rel=0.01)

@@ -160,8 +160,9 @@ def test_order_in_space_cahn_hilliard_elasticity(order, counts, least):
 
 
 @pytest.mark.slow
-def test_order_in_time():
-    evo = evolution(6, 1, False, steady=False)
+@pytest.mark.parametrize("elastic", [False, True])
+def test_order_in_time(elastic):
+    evo = evolution(6, 1, elastic, steady=False)
     assert time_order(evo, [1.0], cm.BackwardEuler()) >= 0.9
     assert time_order(evo, [1.0], cm.BDF2()) >= 1.9
     assert time_order(evo, [1.0, 0.5], cm.BDF2()) >= 1.9

@@ -1,0 +1,5 @@
+"""`python -m chemomech` is the command line."""
+
+from chemomech.cli import main
+
+main()
