@@ -53,25 +53,18 @@ class SuperLU:
 
     def __init__(self):
         self._lu = None
-        self._pivots_can_wait = True
-
-    def forget(self) -> None:
-        """What earlier matrices taught decides nothing any more."""
-        self._pivots_can_wait = True
 
     def update(self, A: csr_matrix) -> None:
         """Factorise a matrix. Its arrays, read as columns, are those of the transpose: no conversion is needed."""
         transposed = csc_matrix((A.data, A.indices, A.indptr), shape=A.shape)
-        if self._pivots_can_wait:
-            try:
-                self._lu = splu(
-                    transposed, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-                )
-                if self._accurate(A):
-                    return
-            except RuntimeError:  # a pivot is zero in that order
-                pass
-        self._pivots_can_wait = False
+        try:
+            self._lu = splu(
+                transposed, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+            )
+            if self._accurate(A):
+                return
+        except RuntimeError:  # a pivot is zero in that order
+            pass
         try:
             self._lu = splu(transposed, permc_spec="COLAMD")
         except RuntimeError as error:
@@ -104,9 +97,6 @@ class Pardiso:
             self._solver.set_iparm(index, value)
         self._matrix: csr_matrix | None = None
         weakref.finalize(self, _release, self._solver)
-
-    def forget(self) -> None:
-        """The analysis depends on the pattern alone: there is nothing to forget."""
 
     def update(self, A: csr_matrix) -> None:
         """Factorise a matrix of the pattern seen first."""

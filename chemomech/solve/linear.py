@@ -197,8 +197,6 @@ def _finished(state: Bordered, x, b, transpose: bool):
 
 
 def _renewed(state: Bordered) -> Bordered:
-    if state.stale:
-        state.preconditioner.factor.forget()
     made = Preconditioner(state.preconditioner.factor, state.matrix, state.border)
     return state._replace(preconditioner=made, fresh=True, stale=False)
 
