@@ -1,7 +1,7 @@
 """chemomech and its peers in turn on the same mesh, one library per process; ratios pair by pair.
 
 usage: python benchmarks/compare.py MESH.npz DT STEPS --peer "/usr/bin/python3 benchmarks/peers/coupled_step_dolfinx.py"
-       [--pairs 2] [--out benchmarks/results/NAME.json]
+       [--backend krylov] [--pairs 2] [--out benchmarks/results/NAME.json]
 
 The file holds every run's JSON line, the median seconds a step (first step left out: it holds one-off analysis), the
 ratio of each pair, the largest relative difference in free energy and mass, hardware and commit.
@@ -9,6 +9,7 @@ ratio of each pair, the largest relative difference in free energy and mass, har
 
 import argparse
 import json
+import os
 import platform
 import shlex
 import statistics
@@ -38,7 +39,16 @@ def hardware() -> dict:
                 if line.startswith("model name")), platform.processor())  # fmt: skip
     cores = sum(line.startswith("processor") for line in Path("/proc/cpuinfo").read_text().splitlines())
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
-    return {"cpu": cpu, "cores": cores, "python": platform.python_version(), "commit": commit}
+    threads = os.environ.get("OMP_NUM_THREADS", "as many as cores")
+    pinned = len(os.sched_getaffinity(0))
+    return {
+        "cpu": cpu,
+        "cores": cores,
+        "cores allowed": pinned,
+        "OMP_NUM_THREADS": threads,
+        "python": platform.python_version(),
+        "commit": commit,
+    }
 
 
 def difference(a: list[float], b: list[float]) -> float:
@@ -53,13 +63,14 @@ def main() -> None:
     parser.add_argument("dt")
     parser.add_argument("steps")
     parser.add_argument("--peer", required=True)
+    parser.add_argument("--backend", default="auto")
     parser.add_argument("--pairs", type=int, default=2)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     arguments = [args.mesh, args.dt, args.steps]
     pairs = []
     for _ in range(args.pairs):
-        ours = run([sys.executable, str(HERE / "coupled_step.py"), *arguments])
+        ours = run([sys.executable, str(HERE / "coupled_step.py"), *arguments, "--backend", args.backend])
         pairs.append((ours, run([*shlex.split(args.peer), *arguments])))
     record = {
         "mesh": Path(args.mesh).name, "dt": float(args.dt), "steps": int(args.steps), **hardware(),

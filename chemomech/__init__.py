@@ -12,7 +12,8 @@ from .physics import __all__ as _physics
 from .problem import Problem, State
 from .protocol import Charge, Closed, Discharge, Hold, Protocol, Rest
 from .simulate import Observer, Solution, simulate
-from .solve.linear import HostDirect
+from .solve.direct import HostDirect
+from .solve.krylov import Krylov
 from .solve.newton import Newton, UpdateTest
 from .solve.step import BDF2, BackwardEuler, ErrorControl
 from .units import Scales, param
@@ -21,7 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BDF2", "AbstractFreeEnergy", "AbstractPotential", "BackwardEuler", "Charge", "ChemomechError", "Closed",
     "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host", "HostDirect",
-    "Local", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic", "Pinned", "Problem", "Protocol",
-    "Rest", "Scales", "Solution", "SolveError", "State", "Sum", "Tied", "UnitError", "UpdateTest", "materials",
-    "param", "simulate", "solve_equilibrium", "solve_static", *_physics,
+    "Krylov", "Local", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic", "Pinned", "Problem",
+    "Protocol", "Rest", "Scales", "Solution", "SolveError", "State", "Sum", "Tied", "UnitError", "UpdateTest",
+    "materials", "param", "simulate", "solve_equilibrium", "solve_static", *_physics,
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .coefficients import FieldParts
 from .fem import assembly
 from .fem.assembly import Tangent
 from .problem import (
@@ -27,6 +28,7 @@ from .problem import (
     stress_at_points,
     tangent,
 )
+from .solve.fields import FieldTangent
 from .solve.newton import Newton, Result, System
 from .solve.step import Formula
 
@@ -61,6 +63,7 @@ class Evolution:
         self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
         self._index = np.asarray(problem.lift.index)
         self._balance = problem.balance()
+        self._parts = FieldParts(problem, self._constants) if self.newton.linear.knows_fields else None
 
     def _call(self, function: Callable, *args: Any) -> Any:
         return compiled(function, self._structure)(self._leaves, *args)
@@ -112,9 +115,11 @@ class Evolution:
         """Reduced residual; `given` is (rate, prev, t, dt), scaled."""
         return self._call(_residual, self._call(slopes, x, *given), x, given[-1], drive.prescribed, drive.value)
 
-    def tangent(self, x, given, drive: Drive) -> Tangent:
+    def tangent(self, x, given, drive: Drive) -> Tangent | FieldTangent:
         """Its derivative through both slots."""
         at_points = self._call(columns, x, *given)
+        if self._parts is not None:
+            return self._parts.tangent(x, given, at_points, drive, self._balance)
         values = self._call(_tangent, self._constants, at_points, given[-1], drive.prescribed, drive.value)
         return Tangent(values[0], values[1], self.problem.pattern, self._balance)
 
@@ -136,7 +141,7 @@ class Evolution:
         state = self.expand(x)
         given, drive = (state, state, 0.0, 0.0), self.problem.drive()
         self.residual(x, given, drive)
-        jax.block_until_ready(self.tangent(x, given, drive).data)
+        jax.block_until_ready(self.tangent(x, given, drive).border.corner)
         self.limit(x, np.zeros_like(x))
         self.measures(x)
 

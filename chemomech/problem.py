@@ -254,7 +254,7 @@ class Problem(eqx.Module):
     def parameters(self) -> list[Any]:
         """Scaled parameters of each term, per-cell values sliced to its domain."""
         raw = self.scales.apply((self.potentials, self.host, self.kinematics))
-        return [_sliced(raw, member, term.domain) for term, member in zip(self.terms, self.members, strict=True)]
+        return [per_domain(raw, member, term.domain) for term, member in zip(self.terms, self.members, strict=True)]
 
     def energy(self, state: State) -> dict[str, float]:
         """Stored energy by name [J]; no multipliers, no lagged terms."""
@@ -421,7 +421,8 @@ def _domains(mesh, potentials, scales, degree):
     return [domains[k] for k in used], tuple(members[k] for k in used)
 
 
-def _sliced(raw, member, dom):
+def per_domain(raw: Any, member: tuple[int, ...], dom: Any) -> Any:
+    """Scaled parameters of some potentials, per-cell values sliced to a domain."""
     potentials, host, kinematics = raw
 
     def pick(leaf):

@@ -19,7 +19,8 @@ BELOW = {
     "materials": {"errors", "units", "tensors", "density", "physics"},
 }
 BELOW["problem"] = set(BELOW) - {"geometry"}
-BELOW["evolution"] = BELOW["problem"] | {"problem"}
+BELOW["coefficients"] = BELOW["problem"] | {"problem"}
+BELOW["evolution"] = BELOW["coefficients"] | {"coefficients"}
 BELOW["equilibrium"] = BELOW["evolution"] | {"evolution"}
 BELOW["protocol"] = {"errors", "units"}
 BELOW["analysis"] = BELOW["evolution"] | {"evolution"}

@@ -6,6 +6,7 @@ Newton iteration, from as few forward derivatives as the structure allows (`stru
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from scipy.sparse import csr_matrix
 
 from .constraints import Lift
-from .domain import Domain
+from .domain import Domain, over_points
 from .mesh import Mesh
 from .structure import FIXED, STATE, STEP, Entry, classify, colour
 
@@ -233,6 +234,26 @@ def columns(terms, parameters, now, rate, prev, t, dt) -> list[list[Float[Array,
     return out
 
 
+def entries(term: Term, parameters, now, rate, prev, t, dt) -> Callable[[int, int], Float[Array, "q e"]]:
+    """A function that gives one entry (row, column) of a term's pointwise tangent."""
+    here = [evaluate(term, *state) for state in (now, rate, prev)]
+
+    @functools.cache
+    def column(q: int):
+        return _columns(
+            term.density, len(now[0]), term.domain.dim, ((q,),), _flat(here[0]), here[1], here[2],
+            *_context(term), t, dt, parameters,
+        )[0]  # fmt: skip
+
+    return lambda p, q: jnp.broadcast_to(column(q)[p], term.domain.weight.shape)
+
+
+def scattered(data: Float[Array, " nnz"], values, domain: Domain, place: Int[Array, "k k cells"]) -> Array:
+    """Element matrices of one scalar added up: values[a, b] between derivatives a and b (0: the value itself)."""
+    block = sum(_contract(domain.weight * D, domain.trial(a), domain.trial(b)) for (a, b), D in values.items())
+    return data.at[place[:, :, domain.cell]].add(block)
+
+
 def varying(terms, at_points, pattern: Pattern, lift: Lift, fields: int, m: int) -> tuple[Array, Border]:
     """The part of the tangent that changes with the state, from its entries at points."""
     out = _empty(pattern, m)
@@ -296,20 +317,16 @@ def _scatter(out, values, domain: Domain, pattern: Pattern, lift: Lift, fields: 
 def _contract(weighted, test, trial):
     """sum_q w_q D_q T_a T_b -> (a, b, e); quantities constant over the cell leave the sum first."""
     if test.shape[0] == 1 and trial.shape[0] == 1:
-        return jnp.sum(weighted, 0) * test[0][:, None] * trial[0][None]
+        return over_points(weighted) * test[0][:, None] * trial[0][None]
     if test.shape[0] == 1:
-        return test[0][:, None] * _weigh(weighted, trial)[None]
+        return test[0][:, None] * over_points(weighted, trial)[None]
     if trial.shape[0] == 1:
-        return _weigh(weighted, test)[:, None] * trial[0][None]
+        return over_points(weighted, test)[:, None] * trial[0][None]
     return sum(weighted[q] * (test[q][:, None] * trial[q][None]) for q in range(test.shape[0]))
 
 
-def _weigh(weighted, shape):
-    return sum(weighted[q] * shape[q] for q in range(shape.shape[0]))
-
-
 def _collect(weighted, shape, index, size):
-    local = jnp.sum(weighted, 0) * shape[0] if shape.shape[0] == 1 else _weigh(weighted, shape)
+    local = over_points(weighted) * shape[0] if shape.shape[0] == 1 else over_points(weighted, shape)
     return jnp.zeros(size + 1).at[index].add(jnp.broadcast_to(local, index.shape))[:-1]
 
 

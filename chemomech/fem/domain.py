@@ -46,18 +46,24 @@ class Domain(eqx.Module):
     def gathered(self, slopes: list[Float[Array, "q e"]], n: int) -> Float[Array, " n"]:
         """The transpose of `at_points` for one field: weighted slopes at the points, summed at the nodes."""
         out = jnp.zeros(n)
-        summed = [jnp.sum(g, 0) if self.trial(d).shape[0] == 1 else g for d, g in enumerate(slopes)]
+        summed = [over_points(g) if self.trial(d).shape[0] == 1 else g for d, g in enumerate(slopes)]
         for a in range(self.nodes.shape[0]):
             share = jnp.zeros(())
             for d, g in enumerate(summed):
                 shape = self.trial(d)[:, a]
-                share = share + (g * shape[0] if g.ndim == 1 else jnp.sum(g * shape, 0))
+                share = share + (g * shape[0] if g.ndim == 1 else over_points(g, shape))
             out = out.at[self.nodes[a]].add(share)
         return out
 
     def trial(self, derivative: int) -> Float[Array, "q k e"]:
         """Shape functions (0) or one of their gradient components (1, 2, 3)."""
         return self.N if derivative == 0 else self.dN[:, :, derivative - 1]
+
+
+def over_points(values: Float[Array, "q e"], factor: Float[Array, "q e"] | None = None) -> Float[Array, " e"]:
+    """Sum over the quadrature points, written out: XLA's own reduction of a leading axis is six times slower."""
+    parts = [values[q] if factor is None else values[q] * factor[q] for q in range(values.shape[0])]
+    return sum(parts[1:], parts[0])
 
 
 def over_cells(mesh: Mesh, points: Float[Array, "n dim"], cells: Int[np.ndarray, " e"], degree: int) -> Domain:

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..errors import SolveError
-from .linear import AbstractLinearSolver, HostDirect
+from .direct import HostDirect
+from .linear import AbstractLinearSolver
 
 Vector = Float[np.ndarray, " N"]
 
@@ -42,21 +43,27 @@ class AbstractTest(eqx.Module):
     """When a Newton iteration has converged."""
 
     @abc.abstractmethod
-    def __call__(self, updates: list[float], residual: float, first_update: float) -> bool:
+    def __call__(self, updates: list[float], residual: float, first_update: float, rtol: float = 0.0) -> bool:
         """Decide after a full step.
 
         Args:
             updates: largest scaled update of any field, one for each iteration since the last shortened step.
             residual: 2-norm of the residual after the last update.
             first_update: 2-norm of the first update.
+            rtol: relative residual to which the last update was computed.
         """
+
+    @abc.abstractmethod
+    def wanted(self, updates: list[float], residual: float, first_update: float, rtol: float) -> float:
+        """Relative residual at which the next linear solve would suffice for convergence; same arguments."""
 
 
 class UpdateTest(AbstractTest):
     """The error left after the last update is below a tolerance, in scaled units of the worst field.
 
     Newton's error squares: after updates a, b it is about b (b/a)^2, and that is what is compared, with a margin of
-    ten. A single update, or one that did not fall, counts as an error of its own size.
+    ten, but not less than the part of b that its linear solve left. A single update, or one that did not fall, counts
+    as an error of its own size.
 
     Args:
         tol: tolerance on the error [1].
@@ -64,10 +71,18 @@ class UpdateTest(AbstractTest):
 
     tol: float = eqx.field(static=True, default=1e-7)
 
-    def __call__(self, updates: list[float], residual: float, first_update: float) -> bool:
+    def __call__(self, updates: list[float], residual: float, first_update: float, rtol: float = 0.0) -> bool:
+        return self._error(updates, rtol) < self.tol
+
+    def wanted(self, updates: list[float], residual: float, first_update: float, rtol: float) -> float:
+        """A tenth of the tolerance over the error left."""
+        return 0.1 * self.tol / max(self._error(updates, rtol), self.tol) if updates else 1.0
+
+    @staticmethod
+    def _error(updates: list[float], rtol: float) -> float:
         last = updates[-1]
         ratio = last / updates[-2] if len(updates) > 1 and updates[-2] > 0 else 1.0
-        return last * min(1.0, 10.0 * ratio**2) < self.tol
+        return last * max(min(1.0, 10.0 * ratio**2), rtol)
 
 
 class Newton(eqx.Module):
@@ -77,21 +92,22 @@ class Newton(eqx.Module):
         linear: linear solver.
         test: convergence test.
         max_iterations: give up after that many.
-        linear_rtol: relative residual of each linear solve.
+        linear_rtol: relative residual of each linear solve; None: what the test needs, within the solver's range.
         first_rtol: the same in the first iteration, whose own error is far larger.
     """
 
     linear: AbstractLinearSolver = HostDirect()
     test: AbstractTest = UpdateTest()
     max_iterations: int = eqx.field(static=True, default=12)
-    linear_rtol: float = eqx.field(static=True, default=1e-5)
-    first_rtol: float = eqx.field(static=True, default=1e-3)
+    linear_rtol: float | None = eqx.field(static=True, default=None)
+    first_rtol: float | None = eqx.field(static=True, default=None)
 
     def solve(self, system: System, x: Vector, linear_state: Any = None) -> Result:
         """Iterate from x; never raises for lack of convergence, `Result.reason` says what happened."""
         r = system.residual(x)
         first, krylov, factorisations, norms = 0.0, 0, 0, {}
         updates: list[float] = []
+        rtol = self._first_rtol()
 
         def forgotten():
             return self.linear.forget(linear_state)
@@ -99,7 +115,8 @@ class Newton(eqx.Module):
         if not np.all(np.isfinite(r)):
             return Result(x, False, 0, "the residual of the first guess is not finite", norms, linear_state, 0, 0)
         for k in range(1, self.max_iterations + 1):
-            rtol = max(self.linear_rtol, self.first_rtol) if k == 1 else self.linear_rtol
+            if k > 1:
+                rtol = self._rtol(updates, float(np.linalg.norm(r)), first, rtol)
             try:
                 linear_state = self.linear.init(system.tangent(x), linear_state)
                 dx, stats, linear_state = self.linear.solve(linear_state, -r, rtol=rtol)
@@ -113,13 +130,23 @@ class Newton(eqx.Module):
             x, r, step = _advance(system, x, dx, step)
             first = first or float(np.linalg.norm(dx))
             updates = [*updates, max(norms.values(), default=0.0)] if step == 1.0 else []
-            if updates and self.test(updates, float(np.linalg.norm(r)), first):
+            if updates and self.test(updates, float(np.linalg.norm(r)), first, rtol):
                 return Result(x, True, k, "converged", norms, linear_state, krylov, factorisations)
             if not np.all(np.isfinite(r)) or max(norms.values()) > 1e8:
                 return Result(x, False, k, "the iteration diverged", norms, forgotten(), krylov, factorisations)
         worst = max(norms, key=norms.__getitem__)
         reason = f"no convergence in {self.max_iterations} iterations; last update of {worst} {norms[worst]:.1e}"
         return Result(x, False, self.max_iterations, reason, norms, linear_state, krylov, factorisations)
+
+    def _first_rtol(self) -> float:
+        first = self.linear.first_rtol if self.first_rtol is None else self.first_rtol
+        return first if self.linear_rtol is None else max(self.linear_rtol, first)
+
+    def _rtol(self, updates: list[float], residual: float, first_update: float, rtol: float) -> float:
+        if self.linear_rtol is not None:
+            return self.linear_rtol
+        tightest, loosest = self.linear.range_of_rtol
+        return min(max(self.test.wanted(updates, residual, first_update, rtol), tightest), loosest)
 
 
 def _advance(system: System, x: Vector, dx: Vector, step: float) -> tuple[Vector, Vector, float]:

@@ -6,9 +6,9 @@ from scipy.sparse import csr_matrix, eye, random
 
 from chemomech.errors import SolveError
 from chemomech.fem.assembly import Border
+from chemomech.solve.direct import HostDirect
 from chemomech.solve.factor import installed
 from chemomech.solve.gmres import fgmres
-from chemomech.solve.linear import HostDirect
 
 
 class Tangent:

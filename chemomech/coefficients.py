@@ -1,0 +1,259 @@
+"""The Cahn-Hilliard and elastic coefficients of a problem's tangent, read off its pointwise entries.
+
+Nothing here knows the physics: mobility, reaction rate, curvature and gradient energy are second derivatives of the
+incremental potential with respect to mu, grad mu, c and grad c.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.sparse import csr_matrix
+
+from .fem import assembly
+from .fem.blocks import Blocks, build_blocks
+from .fem.domain import over_points
+from .fem.structure import Entry
+from .problem import Drive, Problem, compiled, expand, per_domain, tangent
+from .solve.fields import FieldTangent, Scalars
+from .solve.root_matching import Coefficients
+from .thermo import coherency
+
+SAMPLE = 400  # cells on which the softest plane wave is looked for
+Key = tuple[int, int]
+
+
+class FieldParts:
+    """Blocks, constant parts and nodal coefficients of one problem's tangents.
+
+    Args:
+        problem: what is solved.
+        constants: the parts A and B of its tangent A + dt B + varying.
+    """
+
+    def __init__(self, problem: Problem, constants: Any):
+        self.problem, self.constants = problem, constants
+        self.blocks: Blocks = build_blocks(problem.mesh, problem.fields, problem.lift, problem.pattern)
+        self._leaves, self._structure = jax.tree.flatten(problem.kernel())
+        self._place, self._zero = jnp.asarray(self.blocks.entry), jnp.zeros(len(self.blocks.indices))
+        self._fixed: dict[str, Any] | None = None
+        self._steady: dict[tuple[str, str], tuple[Any, Any]] = {}
+        names, width = problem.fields, problem.mesh.dim + 1
+        keys = [key for term in problem.terms for key in term.varying if max(key) < width * len(names)]
+        self._varies = frozenset((names[p // width], names[q // width]) for p, q in keys)
+
+    def tangent(self, x, given, at_points, drive: Drive, balance: Any) -> FieldTangent:
+        """The tangent at x, block by block; `given` is (rate, prev, t, dt), scaled."""
+        dt = given[-1]
+        varying = self._call(_varying_pairs, at_points, self._place, self._zero)
+        border = self._call(_border, self.constants, at_points, dt, drive.prescribed, drive.value)
+        return FieldTangent(
+            self.blocks, self.problem.lift.size, border, balance, self._varies,
+            lambda pair: self._values(pair, varying, dt),
+            lambda: self._start(x, given)["scalars"],
+            lambda: self._coefficients(self._start(x, given), at_points, dt),
+        )  # fmt: skip
+
+    def _values(self, pair, varying, dt):
+        """One pair's values on the pattern of a scalar."""
+        if pair not in self._steady:
+            slot = self.blocks.slot.get(pair)
+            parts = [np.append(np.asarray(part[0]), 0.0)[slot] for part in self.constants] if slot is not None else []
+            self._steady[pair] = tuple(part if np.any(part) else None for part in parts) or (None, None)
+        constant, rated = self._steady[pair]
+        terms = [constant, None if rated is None else dt * rated, varying.get(pair)]
+        present = [np.asarray(v) for v in terms if v is not None]
+        return sum(present[1:], present[0]) if present else None
+
+    def _call(self, function, *args):
+        return compiled(function, self._structure)(self._leaves, *args)
+
+    def _start(self, x, given) -> dict[str, Any]:
+        """What does not change with the state, and the scalar matrices at the first one."""
+        if self._fixed is None:
+            b, (rate, prev, t, _) = self.blocks, given
+            data = self._call(_scalar_matrices, x, rate, prev, t, self._place, self._zero)
+            sums = self._call(_constant_sums, x, rate, prev, t)
+            relief = 0.0
+            if "u.x" in self.problem.fields:
+                relief = float(self._call(_relief, x, rate, prev, t, _normals(self.problem.mesh.dim)))
+            matrices = [csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data]
+            self._fixed = {"scalars": Scalars(*matrices), "sums": [np.asarray(v) for v in sums], "relief": relief}
+        return self._fixed
+
+    def _coefficients(self, fixed, at_points, dt) -> Coefficients:
+        constant, rated, sites = fixed["sums"]
+        varying = np.asarray(self._call(_varying_sums, at_points))
+        total = self._grouped(constant + dt * rated + varying)
+        mobility, reaction, curvature, kappa = total / self._grouped(sites[None])
+        return Coefficients(
+            np.maximum(mobility, 0.0), np.maximum(reaction, 0.0), curvature - fixed["relief"], np.maximum(kappa, 0.0)
+        )
+
+    def _grouped(self, nodal) -> Float[np.ndarray, "k groups"]:
+        b = self.blocks
+        if b.size == len(b.node):
+            return nodal
+        return np.stack([np.bincount(b.node, row, b.size) for row in nodal])
+
+
+class _Keys(NamedTuple):
+    """Which pointwise entries are what: (row, column) of values and gradients of c and mu."""
+
+    mobility: tuple[Key, ...]
+    reaction: tuple[Key, ...]
+    curvature: tuple[Key, ...]
+    kappa: tuple[Key, ...]
+
+    @property
+    def sites(self) -> Key:
+        """Minus the site density; the transposed entry has the derivative of the reaction too."""
+        return self.curvature[0][0], self.reaction[0][0]
+
+    def weighted(self) -> list[tuple[tuple[Key, ...], float]]:
+        """Keys and their factor: means over the directions, all positive."""
+        share = 1.0 / len(self.mobility)
+        return [(self.mobility, -share), (self.reaction, -1.0), (self.curvature, 1.0), (self.kappa, share)]
+
+
+def _keys(problem: Problem) -> _Keys:
+    width = problem.terms[0].domain.dim + 1
+    c, mu = (problem.fields.index(name) * width for name in ("c", "mu"))
+    diagonal = [tuple((k + a, k + a) for a in range(1, width)) for k in (c, mu)]
+    return _Keys(diagonal[1], ((mu, mu),), ((c, c),), diagonal[0])
+
+
+def _cells(problem: Problem):
+    """Terms on cells, with their parameters."""
+    pairs = zip(problem.terms, problem.parameters(), strict=True)
+    return [(term, params) for term, params in pairs if term.domain.normal is None]
+
+
+def _nodes(problem: Problem) -> int:
+    return problem.lift.index.shape[0] // len(problem.fields)
+
+
+def _sum(domain, values, n: int):
+    """Squared shape functions times point values, summed at the nodes."""
+    weighted = domain.weight * jnp.broadcast_to(values, domain.weight.shape)
+    out = jnp.zeros(n)
+    for a in range(domain.nodes.shape[0]):
+        out = out.at[domain.nodes[a]].add(over_points(weighted, domain.N[:, a] ** 2))
+    return out
+
+
+# --- kernels --------------------------------------------------------------------------------------------------------
+
+
+def _varying_pairs(problem: Problem, at_points, place, zero) -> dict[tuple[str, str], Float[Array, " nnz"]]:
+    """The part of each pair of components that changes with the state, on the pattern of a scalar."""
+    out: dict[tuple[str, str], Any] = {}
+    for term, values in zip(problem.terms, at_points, strict=True):
+        width, names = term.domain.dim + 1, problem.fields
+        found: dict[tuple[str, str], dict[Key, Any]] = {}
+        for (p, q), value in zip(term.varying, values, strict=True):
+            if max(p, q) < width * len(names):
+                found.setdefault((names[p // width], names[q // width]), {})[p % width, q % width] = value
+        for pair, entries in found.items():
+            out[pair] = assembly.scattered(out.get(pair, zero), entries, term.domain, place)
+    return out
+
+
+def _border(problem: Problem, constants, at_points, dt, prescribed, value):
+    """Rows, columns and corner of the global scalars alone: XLA drops the rest."""
+    return tangent(problem, constants, at_points, dt, Drive(prescribed, value))[1]
+
+
+def _varying_sums(problem: Problem, at_points) -> Float[Array, "4 n"]:
+    """Nodal sums of the entries that change with the state."""
+    keys, n = _keys(problem), _nodes(problem)
+    out = [jnp.zeros(n)] * 4
+    for term, values in zip(problem.terms, at_points, strict=True):
+        table = dict(zip(term.varying, values, strict=True)) if term.domain.normal is None else {}
+        for k, (wanted, share) in enumerate(keys.weighted()):
+            found = [table[key] for key in wanted if key in table]
+            if found:
+                out[k] = out[k] + share * _sum(term.domain, sum(found), n)
+    return jnp.stack(out)
+
+
+def _constant_sums(problem: Problem, x, rate, prev, t):
+    """Nodal sums of constant entries, of those proportional to dt at dt = 1, and of the site density."""
+    keys, n = _keys(problem), _nodes(problem)
+    out = {Entry.CONSTANT: [jnp.zeros(n)] * 4, Entry.DT: [jnp.zeros(n)] * 4}
+    sites = jnp.zeros(n)
+    for term, params in _cells(problem):
+        kinds = dict(term.entries)
+        entry = assembly.entries(term, params, expand(problem, x), rate, prev, t, jnp.ones(()))
+        for k, (wanted, share) in enumerate(keys.weighted()):
+            for key in wanted:
+                if kinds.get(key) in out:
+                    sums = out[kinds[key]]
+                    sums[k] = sums[k] + share * _sum(term.domain, entry(*key), n)
+        if keys.sites in kinds:
+            sites = sites - _sum(term.domain, entry(*keys.sites), n)
+    return jnp.stack(out[Entry.CONSTANT]), jnp.stack(out[Entry.DT]), sites
+
+
+def _scalar_matrices(problem: Problem, x, rate, prev, t, place, zero):
+    """Values of the mass, stiffness and gradient-energy matrices on the pattern of a scalar."""
+    keys = _keys(problem)
+    c = keys.curvature[0][0]
+    mass = stiffness = gradient = zero
+    for term, params in _cells(problem):
+        kinds, axes = dict(term.entries), range(1, term.domain.dim + 1)
+        entry = assembly.entries(term, params, expand(problem, x), rate, prev, t, jnp.ones(()))
+        if keys.sites in kinds:
+            sites = -entry(*keys.sites)
+            mass = assembly.scattered(mass, {(0, 0): sites}, term.domain, place)
+            stiffness = assembly.scattered(stiffness, {(a, a): sites for a in axes}, term.domain, place)
+        pairs = [(a, b) for a in axes for b in axes if (c + a, c + b) in kinds]
+        if pairs:
+            curved = {(a, b): entry(c + a, c + b) for a, b in pairs}
+            gradient = assembly.scattered(gradient, curved, term.domain, place)
+    return mass, stiffness, gradient
+
+
+def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:
+    """The most that a plane wave's strain takes off d2psi/dc2: (s n).(n C n)^-1 (s n), s = d2psi/dc dH, per site."""
+    width, dim = problem.terms[0].domain.dim + 1, problem.terms[0].domain.dim
+    c = problem.fields.index("c") * width
+    u = [problem.fields.index(f"u.{a}") * width for a in "xyz"[:dim]]
+    raw, most = problem.scales.apply((problem.potentials, problem.host, problem.kinematics)), jnp.zeros(())
+    for whole, member in zip(problem.terms, problem.members, strict=True):
+        kinds = dict(whole.entries)
+        if whole.domain.normal is not None or not any((u[0] + 1, c) == key for key in kinds):
+            continue
+        term = eqx.tree_at(lambda term: term.domain, whole, _thinned(whole.domain))
+        params = per_domain(raw, member, term.domain)
+        entry = assembly.entries(term, params, expand(problem, x), rate, prev, t, jnp.ones(()))
+
+        def value(p, q, entry=entry, kinds=kinds, shape=term.domain.weight.shape):
+            return entry(p, q) if (p, q) in kinds else jnp.zeros(shape)
+
+        s = jnp.stack([jnp.stack([value(c, u[i] + a) for a in range(1, width)]) for i in range(dim)])
+        C = jnp.stack([
+            jnp.stack([jnp.stack([jnp.stack([value(u[i] + a, u[j] + b) for b in range(1, width)]) for j in range(dim)])
+                       for a in range(1, width)]) for i in range(dim)
+        ])  # fmt: skip
+        force = jnp.einsum("ia...,na->n...i", s, normals)
+        acoustic = jnp.einsum("iajb...,na,nb->n...ij", C, normals, normals)
+        found = jnp.sum(force * jnp.linalg.solve(acoustic, force[..., None])[..., 0], -1)
+        sites = -value(c, problem.fields.index("mu") * width)
+        most = jnp.maximum(most, jnp.max(jnp.where(sites > 0, found / jnp.where(sites > 0, sites, 1.0), 0.0)))
+    return most
+
+
+def _thinned(domain):
+    """A sample of the cells of a domain."""
+    every = max(1, domain.nodes.shape[1] // SAMPLE)
+    return jax.tree.map(lambda v: v[..., ::every] if v.shape[-1] > 1 else v, domain)
+
+
+def _normals(dim: int) -> Float[np.ndarray, "k dim"]:
+    return coherency.normals(dim, 61 if dim == 2 else 25)[:, :dim]

@@ -1,0 +1,84 @@
+"""V-cycles with Chebyshev smoothing: one code for every kind of operator that knows `A @ x`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.sparse import csr_array, diags_array
+from scipy.sparse.linalg import eigsh
+
+
+class Chebyshev(NamedTuple):
+    """Coefficients of a Chebyshev polynomial of D^-1 A on [lmax/ratio, lmax], in the three-term form."""
+
+    first: float
+    steps: tuple[tuple[float, float], ...]  # (of the last direction, of the new residual)
+
+    @classmethod
+    def on(cls, lmax: float, degree: int = 2, ratio: float = 8.0) -> Chebyshev:
+        """The polynomial that is least on the upper part of the spectrum."""
+        centre, half = 0.5 * lmax * (1 + 1 / ratio), 0.5 * lmax * (1 - 1 / ratio)
+        sigma = centre / half
+        rho, steps = 1.0 / sigma, []
+        for _ in range(degree - 1):
+            new = 1.0 / (2 * sigma - rho)
+            steps.append((new * rho, 2 * new / half))
+            rho = new
+        return cls(1.0 / centre, tuple(steps))
+
+
+class Level(NamedTuple):
+    """One level of a hierarchy: its matrix, the inverse of its diagonal (None: one), and the way to the next level."""
+
+    A: Any
+    scale: Any
+    smoother: Chebyshev
+    P: Any
+    R: Any
+
+
+class Multigrid(NamedTuple):
+    """A symmetric V-cycle as an approximate inverse."""
+
+    levels: tuple[Level, ...]
+    coarsest: Any  # dense inverse of the last matrix
+
+    def __call__(self, b):
+        """The approximate solution of A x = b."""
+        return self._cycle(b, 0)
+
+    def _cycle(self, b, k: int):
+        if k == len(self.levels):
+            return self.coarsest @ b
+        level = self.levels[k]
+        x = _smooth(level, b)
+        x = x + level.P @ self._cycle(level.R @ (b - level.A @ x), k + 1)
+        return x + _smooth(level, b - level.A @ x)
+
+
+def _smooth(level: Level, r):
+    """A Chebyshev polynomial of the scaled matrix, applied to a residual."""
+
+    def scaled(v):
+        return v if level.scale is None else level.scale * v
+
+    d = level.smoother.first * scaled(r)
+    x = d
+    for old, new in level.smoother.steps:
+        r = r - level.A @ d
+        d = old * d + new * scaled(r)
+        x = x + d
+    return x
+
+
+def largest_eigenvalue(A: Any, scale: Float[np.ndarray, " n"] | None = None) -> float:
+    """Largest eigenvalue of a symmetric matrix, or of D^-1 A with `scale` = 1/D, with a margin of 2 %."""
+    n = A.shape[0]
+    root = np.ones(n) if scale is None else np.sqrt(scale)
+    if n < 20:
+        return 1.02 * float(np.linalg.eigvalsh(root[:, None] * (A @ np.diag(root))).max())
+    scaled = diags_array(root) @ csr_array(A) @ diags_array(root)
+    start = np.cos(np.arange(n) * 1.7) + 0.1
+    return 1.02 * float(eigsh(scaled, k=1, which="LA", tol=1e-2, v0=start, return_eigenvectors=False, maxiter=500)[0])

@@ -1,0 +1,67 @@
+"""The Cahn-Hilliard block as two scalar solves: pointwise roots, and the share of a negative curvature.
+
+With constant coefficients M + dt m K and kappa K + f M factorise exactly into (K + g)(K + g_hat); here the roots are
+taken node by node. All coefficients are per site density: mobility and reaction carry the time step.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Float
+
+Nodal = Float[Array, " n"]
+FLOOR = 1e-3  # of the largest mobility: where less moves, the roots are those of this
+
+
+class Coefficients(NamedTuple):
+    """What the Cahn-Hilliard block depends on, at each node."""
+
+    mobility: Nodal  # dt m
+    reaction: Nodal  # dt r, rate of the reaction on cells
+    curvature: Nodal  # f = d2psi/dc2 with the strain of the softest plane wave relaxed
+    kappa: Nodal
+
+
+class Roots(NamedTuple):
+    """The larger-or-nearer root g that c's solve takes, and gamma, the mass coefficient of mu's solve."""
+
+    g: Nodal
+    gamma: Nodal
+
+
+def roots(k: Coefficients, xp: Any) -> Roots:
+    """g + g_hat = f+ + rho, g g_hat = f+ rho + q, rho = r kappa/m, q = kappa/(dt m); complex ones by their modulus.
+
+    gamma = dt m g_hat/kappa - dt r.
+    """
+    m = xp.maximum(k.mobility, FLOOR * xp.max(k.mobility) + 1e-9 * xp.mean(k.kappa))
+    f = xp.maximum(k.curvature, 0.0)
+    rho, q = k.reaction * k.kappa / m, k.kappa / m
+    product, half = f * rho + q, 0.5 * (f + rho)
+    square = half**2 - product
+    larger = half + xp.sqrt(xp.maximum(square, 0.0))
+    smaller = product / xp.maximum(larger, 1e-300)
+    real = square >= 0.0
+    modulus = xp.sqrt(product)
+    first = f >= rho
+    g = xp.where(real, xp.where(first, larger, smaller), modulus)
+    other = xp.where(real, xp.where(first, smaller, larger), modulus)
+    return Roots(g, m * other / k.kappa - k.reaction)
+
+
+def shifted(g: Nodal, curvature: Nodal, lowest: float, xp: Any) -> Nodal:
+    """The mass coefficient of c's solve: g, and where f < 0 as much of f as keeps the solve, not each point, definite.
+
+    Args:
+        g: root at f+ = max(f, 0).
+        curvature: f.
+        lowest: least eigenvalue of kappa K + f M against M; near zero at an equilibrated interface.
+        xp: array namespace.
+    """
+    least = float(xp.min(curvature))
+    if least >= 0.0:
+        return g
+    theta = 1.0 - min(max(lowest / least, 0.0), 1.0)
+    margin = max(0.0, -1.3 * theta * lowest, 0.01 * theta * -least)
+    return xp.where(curvature < 0.0, xp.maximum(g, margin) + theta * curvature, g)

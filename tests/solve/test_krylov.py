@@ -1,0 +1,186 @@
+"""The field-block preconditioner: its transpose, its counts, and the same states as a direct solver."""
+
+import numpy as np
+import pytest
+
+import chemomech as cm
+from chemomech.errors import SolveError
+from chemomech.fem.mesh import box, elevate, rectangle
+from chemomech.solve.fieldsplit import lowest_eigenpair
+from chemomech.solve.root_matching import Coefficients, roots, shifted
+
+SIDE = 40e-9
+LFP = cm.materials.load("LiFePO4")
+ENERGY = cm.Oriented(LFP.energy, axes={"a": "x", "c": "y"})
+SLAB = "20 nm"
+
+
+def wall(mesh):
+    """Two phases with a tilted interface of 3 nm."""
+    x, y = mesh.points[:, 0], mesh.points[:, 1]
+    return 0.5 + 0.4 * np.tanh((x + 0.5 * y - 30e-9) / 3e-9)
+
+
+def platelet(mesh):
+    """Reaction on the faces, no diffusion, the voltage and a strain as unknowns."""
+    reaction = cm.ButlerVolmer(cm.BazantExchange(0.16), V0="3.422 V", thickness=SLAB)
+    return cm.Problem.build(
+        mesh, host=LFP.host, kinematics=cm.GeneralisedPlaneStrain(thickness=SLAB),
+        potentials=[cm.Stored(ENERGY), cm.Storage(), reaction],
+    )  # fmt: skip
+
+
+def periodic(mesh):
+    """Diffusion in a periodic square with free mean strain."""
+    return cm.Problem.build(
+        mesh, host=LFP.host, kinematics=cm.GeneralisedPlaneStrain(mean_strain=("zz", "xx", "yy", "xy")),
+        potentials=[cm.Stored(ENERGY), cm.Storage(), cm.Diffusion("1e-14 m^2/s")],
+        constraints=[cm.Periodic("x"), cm.Periodic("y")],
+    )  # fmt: skip
+
+
+def quadratic(mesh):
+    """Quadratic triangles, anisotropic diffusion, reaction on the boundary, symmetry planes."""
+    reaction = cm.ButlerVolmer(cm.ConstantExchange(0.1), V0="3.422 V", on="boundary")
+    return cm.Problem.build(
+        elevate(mesh), host=LFP.host, constraints=[cm.Fixed("u.x", on="left"), cm.Fixed("u.y", on="bottom")],
+        potentials=[cm.Stored(ENERGY), cm.Storage(), cm.Diffusion(["1e-14 m^2/s", "4e-14 m^2/s", 0.0]), reaction],
+    )  # fmt: skip
+
+
+def held(mesh):
+    """No elasticity; composition prescribed on one side."""
+    return cm.Problem.build(
+        mesh, host=LFP.host, constraints=[cm.Fixed("c", on="left", value=0.1)],
+        potentials=[
+            cm.Stored(LFP.energy.terms()[0] + LFP.energy.terms()[1]), cm.Storage(), cm.Diffusion("1e-14 m^2/s")
+        ],
+    )  # fmt: skip
+
+
+def solid(mesh):
+    """Tetrahedra."""
+    return cm.Problem.build(
+        box(SIDE, SIDE, SIDE / 2, 8, 8, 4), host=LFP.host,
+        potentials=[cm.Stored(ENERGY), cm.Storage(), cm.Diffusion("1e-14 m^2/s")],
+    )  # fmt: skip
+
+
+CASES = {platelet: 10.0, solid: 1e-3, periodic: 1e-3, quadratic: 1e-3, held: 1e-4}
+SOME = [pytest.param(make, marks=[pytest.mark.slow] if k > 1 else []) for k, make in enumerate(CASES)]
+
+
+def step(problem, dt, linear, newton=None):
+    """One backward Euler step of a two-phase state; the voltage, where there is one, is prescribed."""
+    newton = newton or cm.Newton(linear=linear, test=cm.UpdateTest(1e-10), linear_rtol=1e-8, first_rtol=1e-8)
+    evolution, voltage = cm.Evolution(problem, newton), {"V": 3.4} if "V" in problem.scalars else {}
+    start = evolution.start(problem.state(c=wall(problem.mesh), **voltage))
+    act = problem.drive(V=("value", 3.4)) if voltage else problem.drive()
+    return evolution, evolution.backward_euler(start, dt, drive=act)
+
+
+@pytest.mark.parametrize("make", SOME, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("precision", ["double", pytest.param("single", marks=pytest.mark.slow)])
+def test_states_agree_with_a_direct_solver(make, precision):
+    """To 1e-8, in few iterations, lithium to round-off."""
+    problem = make(rectangle(SIDE, SIDE, 16, 16))
+    evolution, exact = step(problem, CASES[make], cm.HostDirect())
+    _, found = step(problem, CASES[make], cm.Krylov(precision))
+    assert exact.converged
+    assert found.converged, found.reason
+    assert np.abs(found.x - exact.x).max() < 1e-8 * np.abs(exact.x).max()
+    assert found.linear_iterations <= 35 * found.iterations
+    if not problem.scalars or "V" not in problem.scalars:
+        assert evolution.mass(found.x) == pytest.approx(evolution.mass(exact.x), rel=1e-12)
+
+
+@pytest.mark.parametrize("make", SOME, ids=lambda f: f.__name__)
+def test_transpose(make):
+    """<P a, b> = <a, P^T b>; the transposed system takes at most two iterations more, and K^T x = b."""
+    problem = make(rectangle(SIDE, SIDE, 16, 16))
+    state = step(problem, CASES[make], cm.Krylov())[1].linear_state
+    a, b = np.random.default_rng(0).normal(size=(2, problem.unknowns))
+    assert b @ state.inverse(a) == pytest.approx(a @ state.inverse(b, transpose=True), rel=1e-9)
+    assert b @ state.system.apply(a) == pytest.approx(a @ state.system.apply(b, transpose=True), rel=1e-9)
+    _, forward, _ = cm.Krylov().solve(state, b, rtol=1e-6)
+    x, backward, _ = cm.Krylov().solve(state, b, rtol=1e-6, transpose=True)
+    assert backward.iterations <= forward.iterations + 2
+    error = state.weights * (state.system.apply(x, transpose=True) - b)
+    assert np.linalg.norm(error) <= 1.1e-6 * np.linalg.norm(state.weights * b)
+
+
+@pytest.mark.parametrize("make", SOME, ids=lambda f: f.__name__)
+def test_field_operator_is_the_assembled_matrix(make):
+    """Block by block and in one piece."""
+    problem = make(rectangle(SIDE, SIDE, 8, 8))
+    voltage = {"V": 3.4} if "V" in problem.scalars else {}
+    both = [cm.Evolution(problem, cm.Newton(linear=linear)) for linear in (cm.HostDirect(), cm.Krylov())]
+    x = both[0].start(problem.state(c=wall(problem.mesh), **voltage))
+    now = both[0].expand(x)
+    tangents = [evolution.tangent(x, (now, now, 0.0, 0.1), problem.drive()) for evolution in both]
+    state = cm.Krylov().init(tangents[1])
+    y = np.random.default_rng(1).normal(size=problem.lift.size)
+    matrix = tangents[0].csr()
+    scale = np.abs(matrix @ y).max()
+    np.testing.assert_allclose(state.system.matrix @ y, matrix @ y, atol=1e-12 * scale)
+    np.testing.assert_allclose(state.system.matrix.T @ y, matrix.T @ y, atol=1e-12 * scale)
+    np.testing.assert_allclose(tangents[1].border.row, tangents[0].border.row, atol=1e-14)
+
+
+def test_static_elasticity():
+    """No c among the unknowns: the elastic cycle alone."""
+    problem = cm.Problem.build(
+        box(1, 1, 1, 6, 6, 6), host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
+        potentials=[cm.Stored(cm.LinearElastic.isotropic(1.0, 0.3, cm.Vegard(0.1)))],
+        constraints=[cm.Fixed("c", value=lambda p: p[:, 0] * p[:, 1])],
+    )  # fmt: skip
+    u = [cm.solve_static(problem, newton=cm.Newton(linear=linear)).u for linear in (cm.HostDirect(), cm.Krylov())]
+    np.testing.assert_allclose(u[1], u[0], atol=1e-8 * np.abs(u[0]).max())
+
+
+def test_what_it_cannot_do_has_a_message():
+    with pytest.raises(SolveError, match="precision"):
+        cm.Krylov("half")
+    mesh = rectangle(SIDE, SIDE, 4, 4)
+    problem = cm.Problem.build(mesh, host=LFP.host, potentials=[cm.Stored(LFP.energy), cm.Amount(0.5)])
+    with pytest.raises(SolveError, match="HostDirect"):
+        cm.solve_equilibrium(problem, problem.uniform(0.5), newton=cm.Newton(linear=cm.Krylov()))
+
+
+def test_stagnation_is_named():
+    problem = platelet(rectangle(SIDE, SIDE, 8, 8))
+    newton = cm.Newton(linear=cm.Krylov(max_iterations=2), linear_rtol=1e-8)
+    _, result = step(problem, 10.0, None, newton)
+    assert not result.converged
+    assert "GMRES stagnated" in result.reason
+
+
+@pytest.mark.parametrize("reaction", [0.0, 0.3, 50.0])
+@pytest.mark.parametrize("curvature", [3.0, 0.0, 20.0])
+def test_roots_factorise_constant_coefficients(reaction, curvature):
+    """Sum and product of the two roots; complex pairs keep the product."""
+    k = Coefficients(*(np.full(3, v) for v in (0.2, reaction, curvature, 0.01)))
+    g, gamma = roots(k, np)
+    other = (gamma + k.reaction) * k.kappa / k.mobility
+    rho, q = k.reaction * k.kappa / k.mobility, k.kappa / k.mobility
+    np.testing.assert_allclose(g * other, k.curvature * rho + q, rtol=1e-9)
+    if np.all((k.curvature + rho) ** 2 >= 4 * (k.curvature * rho + q)):
+        np.testing.assert_allclose(g + other, k.curvature + rho, rtol=1e-9)
+
+
+def test_share_of_a_negative_curvature():
+    """All of it where the operator is semi-definite anyway, none where the lowest eigenvalue is the least curvature."""
+    f, g = np.array([-2.0, 1.0]), np.array([5.0, 5.0])
+    np.testing.assert_allclose(shifted(g, f, 0.0, np), [3.0, 5.0])
+    np.testing.assert_allclose(shifted(g, f, -2.0, np), [5.0, 5.0])
+    np.testing.assert_allclose(shifted(np.array([0.1, 0.1]), f, -1.0, np), [1.3 * 0.5 - 0.5 * 2.0, 0.1])
+
+
+def test_lowest_eigenpair():
+    """Against a dense solver."""
+    rng = np.random.default_rng(0)
+    A, M = (v @ v.T + 30 * np.diag(rng.uniform(0.5, 2, 30)) for v in rng.normal(size=(2, 30, 30)))
+    exact = np.linalg.eigvals(np.linalg.solve(M, A)).real.min()
+    value, x = lowest_eigenpair(A, M, lambda r: r / np.diag(A), rng.normal(size=30), 60)
+    assert value == pytest.approx(exact, rel=1e-6)
+    assert x @ M @ x == pytest.approx(1.0)
