@@ -1,0 +1,155 @@
+"""GMRES iterations of the coupled step over states, interaction, step length and stiffness.
+
+usage: python benchmarks/krylov_counts.py MESH.npz [MESH.npz ...] [--chi 2.5 3 4.5] [--precision double|single]
+       [--out benchmarks/results/NAME.json]
+
+MESH.npz as made by peers/make_mesh.py; kappa is 1.6e-3 in the plane and 0.0144 in solids, the same for every h.
+Counts are to a relative residual of 1e-6 in the weighted norm, without restart, from zero, for a right-hand side with
+noise and smooth parts in every field. Steps are 1e-5, 1e-3 and 0.1; where a state is unstable over more than an
+interface, at most half of the growth time of the fastest wave, 4 kappa/(m f''^2), which error control would not step
+over. Prints a table by mesh and stiffness.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+import numpy as np
+from compare import hardware
+
+import chemomech as cm
+
+STIFFNESS = ("none", "E300", "E1000", "LFP")
+STEPS = (1e-5, 1e-3, 1e-1)
+KAPPA = {2: 1.6e-3, 3: 0.0144}
+
+
+def problem(mesh: cm.Mesh, chi: float, stiffness: str) -> cm.Problem:
+    """Regular solution in units of R T c_max, mobility c(1-c); misfit 2 % or that of LiFePO4."""
+    psi = [cm.RegularSolution(chi=chi), cm.GradientEnergy(KAPPA[mesh.dim])]
+    if stiffness == "LFP":
+        lfp = cm.materials.load("LiFePO4")
+        elastic = lfp.energy.terms()[2]
+        thermal = float(lfp.host.RT * lfp.host.c_max)
+        misfit = cm.Vegard([0.05, 0.036, -0.019], c_ref=0.5)
+        crystal = cm.LinearElastic(np.asarray(elastic.C) / thermal, misfit)
+        psi.append(cm.Oriented(crystal, axes={"a": "x", "c": "y"}))
+    elif stiffness != "none":
+        psi.append(cm.LinearElastic.isotropic(float(stiffness[1:]), 0.3, cm.Vegard(0.02, c_ref=0.5)))
+    return cm.Problem.build(
+        mesh, host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
+        potentials=[cm.Stored(psi), cm.Storage(), cm.Diffusion(1.0)],
+    )  # fmt: skip
+
+
+def states(points) -> dict[str, tuple[np.ndarray, bool]]:
+    """Compositions by name, and whether they are to be relaxed towards equilibrium first."""
+    r, x, y = np.linalg.norm(points, axis=1), points[:, 0], points[:, 1]
+    noise = np.random.default_rng(0).uniform(-1, 1, len(points))
+    width = np.sqrt(KAPPA[points.shape[1]])
+    return {
+        "core-shell": (0.5 + 0.4 * np.tanh((r - 0.7) / (2 * width)), True),
+        "two-phase": (0.5 + 0.4 * np.tanh(x / (2 * width)), True),
+        "spinodal smooth": (0.5 + 0.02 * np.sin(7 * x) * np.cos(5 * y), False),
+        "spinodal noise": (0.5 + 0.02 * noise, False),
+        "solid solution": (0.05 + 0.9 * np.clip(r, 0, 1) ** 2, False),
+        "dilute": (0.02 + 0.005 * np.sin(5 * x), False),
+        "full": (0.98 + 0.005 * np.sin(5 * x), False),
+        "steep": (0.5 + 0.48 * np.tanh(np.sin(5 * x) * np.cos(4 * y) / (5 * width)), False),
+    }
+
+
+def right_hand_side(made: cm.Problem) -> np.ndarray:
+    """Noise and smooth parts of one size in every field."""
+    points, rng, parts = made.mesh.points, np.random.default_rng(1), []
+    for k in range(len(made.fields)):
+        parts.append(rng.normal(size=len(points)) + np.sin(3 * points[:, 0] + k) * np.cos(2 * points[:, 1]) * 2)
+    index = np.asarray(made.lift.index)
+    out = np.zeros(made.lift.size + 1)
+    out[index] = np.concatenate(parts)
+    return out[:-1]
+
+
+def longest_step(name: str, chi: float, c: np.ndarray, kappa: float) -> float:
+    """Half of the growth time of the fastest wave where a state is unstable and no interface, else no limit."""
+    curvature = np.minimum(1 / (c * (1 - c)) - 2 * chi, 0.0)
+    rate = np.max(c * (1 - c) * curvature**2) / (4 * kappa)
+    return 0.5 / rate if rate > 0 and name in ("spinodal smooth", "spinodal noise", "solid solution") else np.inf
+
+
+def counts(path: str, chis, precision: str) -> list[dict]:
+    """One record a case."""
+    data = np.load(path)
+    mesh = cm.Mesh.build(data["points"], data["cells"], {2: "triangle", 3: "tetra"}[data["points"].shape[1]])
+    out = []
+    for stiffness in STIFFNESS:
+        for chi in chis:
+            made = problem(mesh, chi, stiffness)
+            solver = cm.Krylov(precision, max_iterations=150)
+            evolution = cm.Evolution(made, cm.Newton(linear=solver))
+            linear, b = None, right_hand_side(made)
+            for name, (c, relax) in states(mesh.points).items():
+                x = evolution.start(made.state(c=c))
+                for dt in (1e-9, 1e-3, 1e-2, 1e-1) if relax else (1e-9,):  # the first makes mu and u consistent
+                    result = evolution.backward_euler(x, dt, solver.forget(linear))
+                    x, linear = (result.x, result.linear_state) if result.converged else (x, linear)
+                now = evolution.expand(x)
+                for dt in sorted({min(dt, longest_step(name, chi, c, KAPPA[mesh.dim])) for dt in STEPS}):
+                    linear = solver.forget(linear)
+                    start = time.perf_counter()
+                    linear = solver.init(evolution.tangent(x, (now, now, 0.0, dt), made.drive()), linear)
+                    size = 1.0 / linear.weights  # of one unit of weighted residual
+                    case = {"mesh": Path(path).name, "stiffness": stiffness, "chi": chi, "state": name, "dt": dt}
+                    for key, transpose in (("iterations", False), ("transposed", True)):
+                        try:
+                            _, stats, _ = solver.solve(linear, size * b, rtol=1e-6, transpose=transpose)
+                            case[key] = stats.iterations
+                        except cm.SolveError:
+                            case[key] = solver.max_iterations
+                    out.append(case | {"seconds": time.perf_counter() - start, "unknowns": made.unknowns})
+    return out
+
+
+def table(cases: list[dict]) -> list[dict]:
+    """Median and worst by mesh and stiffness."""
+    rows = []
+    for mesh in dict.fromkeys(c["mesh"] for c in cases):
+        for stiffness in STIFFNESS:
+            found = [c for c in cases if (c["mesh"], c["stiffness"]) == (mesh, stiffness)]
+            its = [c["iterations"] for c in found]
+            worst = max(found, key=lambda c: c["iterations"])
+            rows.append({
+                "mesh": mesh, "unknowns": found[0]["unknowns"], "stiffness": stiffness, "cases": len(its),
+                "median": statistics.median(its), "worst": max(its), "over 35": sum(i > 35 for i in its),
+                "worst case": f"{worst['state']}, chi {worst['chi']}, dt {worst['dt']:.0e}",
+                "transposed less forward": max(c["transposed"] - c["iterations"] for c in found),
+            })  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    """Run, print the table, write the record."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mesh", nargs="+")
+    parser.add_argument("--chi", type=float, nargs="+", default=[2.5, 3.0, 4.5])
+    parser.add_argument("--precision", default="double")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    cases = [case for path in args.mesh for case in counts(path, args.chi, args.precision)]
+    rows = table(cases)
+    for row in rows:
+        print(json.dumps(row))
+    print("all:", statistics.median(c["iterations"] for c in cases), max(c["iterations"] for c in cases), len(cases))
+    if args.out:
+        record = {"precision": args.precision, **hardware(), "table": rows, "cases": cases}
+        args.out.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
