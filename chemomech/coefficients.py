@@ -6,6 +6,7 @@ incremental potential with respect to mu, grad mu, c and grad c.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,7 +20,7 @@ from .fem import assembly
 from .fem.blocks import Blocks, build_blocks
 from .fem.domain import over_points
 from .fem.structure import Entry
-from .problem import Drive, Problem, compiled, expand, per_domain, tangent
+from .problem import Drive, Problem, expand, per_domain, tangent
 from .solve.fields import FieldTangent, Scalars
 from .solve.root_matching import Coefficients
 from .thermo import coherency
@@ -34,12 +35,12 @@ class FieldParts:
     Args:
         problem: what is solved.
         constants: the parts A and B of its tangent A + dt B + varying.
+        call: calls a compiled kernel with the problem in front.
     """
 
-    def __init__(self, problem: Problem, constants: Any):
-        self.problem, self.constants = problem, constants
+    def __init__(self, problem: Problem, constants: Any, call: Callable):
+        self.problem, self.constants, self._call = problem, constants, call
         self.blocks: Blocks = build_blocks(problem.mesh, problem.fields, problem.lift, problem.pattern)
-        self._leaves, self._structure = jax.tree.flatten(problem.kernel())
         self._place, self._zero = jnp.asarray(self.blocks.entry), jnp.zeros(len(self.blocks.indices))
         self._fixed: dict[str, Any] | None = None
         self._steady: dict[tuple[str, str], tuple[Any, Any]] = {}
@@ -69,9 +70,6 @@ class FieldParts:
         terms = [constant, None if rated is None else dt * rated, varying.get(pair)]
         present = [np.asarray(v) for v in terms if v is not None]
         return sum(present[1:], present[0]) if present else None
-
-    def _call(self, function, *args):
-        return compiled(function, self._structure)(self._leaves, *args)
 
     def _start(self, x, given) -> dict[str, Any]:
         """What does not change with the state, and the scalar matrices at the first one."""

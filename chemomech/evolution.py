@@ -63,7 +63,7 @@ class Evolution:
         self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
         self._index = np.asarray(problem.lift.index)
         self._balance = problem.balance()
-        self._parts = FieldParts(problem, self._constants) if self.newton.linear.knows_fields else None
+        self._parts = FieldParts(problem, self._constants, self._call) if self.newton.linear.knows_fields else None
 
     def _call(self, function: Callable, *args: Any) -> Any:
         return compiled(function, self._structure)(self._leaves, *args)

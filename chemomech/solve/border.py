@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..errors import SolveError
+from .dense_rows import combination, row_products
 
 Vector = Float[np.ndarray, " N"]
 
@@ -37,16 +38,18 @@ class Bordered(NamedTuple):
         n, b = self.matrix.shape[0], self.border
         y, s = x[:n], x[n:]
         if transpose:
-            return np.concatenate([self.matrix.T @ y + _columns(b.row, s), _rows(b.column, y) + b.corner.T @ s])
-        return np.concatenate([self.matrix @ y + _columns(b.column, s), _rows(b.row, y) + b.corner @ s])
+            return np.concatenate(
+                [self.matrix.T @ y + combination(s, b.row), row_products(b.column, y) + b.corner.T @ s]
+            )
+        return np.concatenate([self.matrix @ y + combination(s, b.column), row_products(b.row, y) + b.corner @ s])
 
     def balanced(self, x: Vector, b: Vector, balance: tuple[Any, Any] | None) -> Vector:
         """x with the multiple of the trial directions added that leaves no residual against the test directions."""
         if balance is None:
             return x
         trial, test = balance
-        small = np.stack([_rows(test, self.apply(v)) for v in trial], axis=1)
-        return x + _columns(trial, _small_solve(small, _rows(test, b - self.apply(x))))
+        small = np.stack([row_products(test, self.apply(v)) for v in trial], axis=1)
+        return x + combination(_small_solve(small, row_products(test, b - self.apply(x))), trial)
 
 
 class Elimination:
@@ -62,26 +65,16 @@ class Elimination:
         if len(self.border.corner) == 0:
             return y
         Q, schur, row = self._elimination(transpose)
-        s = _small_solve(schur, r[self.size :] - _rows(row, y))
-        return np.concatenate([y - _columns(Q, s), s])
+        s = _small_solve(schur, r[self.size :] - row_products(row, y))
+        return np.concatenate([y - combination(s, Q), s])
 
     def _elimination(self, transpose):
         if transpose not in self._eliminated:
             b = self.border
             column, row, corner = (b.row, b.column, b.corner.T) if transpose else (b.column, b.row, b.corner)
             Q = np.stack([self.inverse.solve(np.ascontiguousarray(v), transpose=transpose) for v in column])
-            self._eliminated[transpose] = (Q, corner - np.stack([_rows(row, q) for q in Q], axis=1), row)
+            self._eliminated[transpose] = (Q, corner - np.stack([row_products(row, q) for q in Q], axis=1), row)
         return self._eliminated[transpose]
-
-
-def _rows(rows, y):
-    """rows @ y without BLAS, whose threads cost more than a few dot products."""
-    return np.einsum("mn,n->m", rows, y)
-
-
-def _columns(rows, s):
-    """rows^T @ s, likewise."""
-    return np.einsum("mn,m->n", rows, s)
 
 
 def _small_solve(A, b):

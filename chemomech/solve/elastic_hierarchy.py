@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import bsr_matrix, csr_matrix, identity, kron
 
-from .multigrid import Chebyshev, Level, Multigrid, largest_eigenvalue
+from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 
 COARSEST = 300
 
@@ -52,7 +52,7 @@ class ElasticHierarchy:
             self.degrees.append(degree + 1)
             kept = np.asarray(vertices.argmax(axis=0)).ravel()  # the node at which each vertex has weight one
             A, B = csr_matrix(P.T @ A @ P), near_null[kept].reshape(-1, modes)
-        for P in _aggregation(A, B, dim):
+        for P in aggregation(bsr_matrix(A, blocksize=(dim, dim)), B, COARSEST):
             self.prolongations.append(P)
             self.blocks.append(modes)
             self.degrees.append(degree)
@@ -72,7 +72,7 @@ class ElasticHierarchy:
             levels.append(Level(parts[0], None, smoother, *parts[1:]))
             factor, inverse = below or (None, None)
         if not levels:  # small enough for its inverse
-            A, first = csr_matrix(first @ A @ first.T), first
+            A = csr_matrix(first @ A @ first.T)
         coarsest = np.linalg.inv(A.toarray()).astype(self.dtype)
         square = (self.blocks[0],) * 2
         return ScaledCycle(
@@ -91,16 +91,3 @@ def _block_cholesky(A: csr_matrix, size: int) -> tuple[bsr_matrix, bsr_matrix]:
     L = np.linalg.cholesky(blocked.data[rows == blocked.indices])
     where = (np.arange(n), np.arange(n + 1))
     return bsr_matrix((L, *where), A.shape), bsr_matrix((np.linalg.inv(L), *where), A.shape)
-
-
-def _aggregation(A: csr_matrix, B, dim: int) -> list[csr_matrix]:
-    """Prolongations of smoothed aggregation for rigid motions."""
-    import pyamg
-
-    if A.shape[0] <= COARSEST:
-        return []
-    solver = pyamg.smoothed_aggregation_solver(
-        bsr_matrix(A, blocksize=(dim, dim)), B=B, strength=("symmetric", {"theta": 0.0}),
-        smooth=("jacobi", {"omega": 4.0 / 3.0}), max_coarse=COARSEST, improve_candidates=None,
-    )  # fmt: skip
-    return [csr_matrix(level.P) for level in solver.levels[:-1]]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-LONG = 50_000
+from .dense_rows import combination, row_products
+
 Operator = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]]
 
 
@@ -47,28 +48,18 @@ def fgmres(
         if abs(g[k]) <= rtol * norm or breakdown or not np.isfinite(g[k]):
             break
     y = np.linalg.solve(np.triu(H[:k, :k]), g[:k]) if np.all(np.isfinite(H[:k, :k])) else np.zeros(k)
-    x = _columns(y, np.array(images))
+    x = combination(y, np.array(images))
     return x, k, abs(float(g[k])) / norm
 
 
 def _orthogonalised(w, basis):
     """w without its part in the span of the basis, and the coefficients; twice is enough for full orthogonality."""
-    first = _rows(basis, w)
-    size, w = _norm(w), w - _columns(first, basis)
+    first = row_products(basis, w)
+    size, w = _norm(w), w - combination(first, basis)
     if _norm(w) > 0.7 * size:  # little was lost to cancellation
         return w, first
-    second = _rows(basis, w)
-    return w - _columns(second, basis), first + second
-
-
-def _rows(basis, w):
-    """basis @ w; not by BLAS for short vectors, whose threads cost more than they save."""
-    return basis @ w if len(w) > LONG else np.einsum("kn,n->k", basis, w)
-
-
-def _columns(factors, basis):
-    """factors @ basis, likewise."""
-    return factors @ basis if basis.shape[1] > LONG else np.einsum("k,kn->n", factors, basis)
+    second = row_products(basis, w)
+    return w - combination(second, basis), first + second
 
 
 def _norm(v) -> float:

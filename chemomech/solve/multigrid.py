@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array, csr_matrix, diags_array
 from scipy.sparse.linalg import eigsh
 
 
@@ -71,6 +71,19 @@ def _smooth(level: Level, r):
         d = old * d + new * scaled(r)
         x = x + d
     return x
+
+
+def aggregation(A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int) -> list[csr_matrix]:
+    """Prolongations of smoothed aggregation that keep the near-null vectors, down to `coarsest` rows."""
+    import pyamg
+
+    if A.shape[0] <= coarsest:
+        return []
+    solver = pyamg.smoothed_aggregation_solver(
+        A, B=near_null, strength=("symmetric", {"theta": 0.0}), smooth=("jacobi", {"omega": 4.0 / 3.0}),
+        max_coarse=coarsest, improve_candidates=None,
+    )  # fmt: skip
+    return [csr_matrix(level.P) for level in solver.levels[:-1]]
 
 
 def largest_eigenvalue(A: Any, scale: Float[np.ndarray, " n"] | None = None) -> float:

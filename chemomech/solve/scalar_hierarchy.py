@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix
 
-from .multigrid import Chebyshev, Level, Multigrid, largest_eigenvalue
+from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 
 COARSEST = 200
 
@@ -43,7 +43,7 @@ class ScalarHierarchy:
         self.levels: list[_Coarse] = []
         chain = [vertices] if vertices is not None else []
         below = (K, M) if vertices is None else (_product(vertices, K), _product(vertices, M))
-        for P in [*chain, *_aggregation(below[0])]:
+        for P in [*chain, *aggregation(below[0], np.ones((below[0].shape[0], 1)), COARSEST)]:
             K, M = _on_one_pattern(_product(P, K), _product(P, M))
             weights = abs(P).T.tocsr()
             mean = csr_matrix(weights.multiply(1.0 / np.maximum(np.asarray(weights.sum(1)), 1e-300)))
@@ -88,19 +88,6 @@ def _combined(level: _Coarse, a, w) -> csr_matrix:
     data[level.diagonal] = -sums
     data += level.M.data * between(w, i, j)
     return csr_matrix((data, K.indices, K.indptr), K.shape)
-
-
-def _aggregation(K: csr_matrix) -> list[csr_matrix]:
-    """Prolongations of smoothed aggregation for constants."""
-    import pyamg
-
-    if K.shape[0] <= COARSEST:
-        return []
-    solver = pyamg.smoothed_aggregation_solver(
-        K, B=np.ones((K.shape[0], 1)), strength=("symmetric", {"theta": 0.0}), smooth=("jacobi", {"omega": 4.0 / 3.0}),
-        max_coarse=COARSEST, improve_candidates=None,
-    )  # fmt: skip
-    return [csr_matrix(level.P) for level in solver.levels[:-1]]
 
 
 def _product(P: csr_matrix, A: csr_matrix) -> csr_matrix:
