@@ -100,12 +100,12 @@ def test_transpose(make):
     problem = make(rectangle(SIDE, SIDE, 16, 16))
     state = step(problem, CASES[make], cm.Krylov())[1].linear_state
     a, b = np.random.default_rng(0).normal(size=(2, problem.unknowns))
-    assert b @ state.inverse(a) == pytest.approx(a @ state.inverse(b, transpose=True), rel=1e-9)
-    assert b @ state.system.apply(a) == pytest.approx(a @ state.system.apply(b, transpose=True), rel=1e-9)
+    assert b @ state.inverse()(a) == pytest.approx(a @ state.inverse(transpose=True)(b), rel=1e-9)
+    assert b @ (state.system @ a) == pytest.approx(a @ (state.system.T @ b), rel=1e-9)
     _, forward, _ = cm.Krylov().solve(state, b, rtol=1e-6)
     x, backward, _ = cm.Krylov().solve(state, b, rtol=1e-6, transpose=True)
     assert backward.iterations <= forward.iterations + 2
-    error = state.weights * (state.system.apply(x, transpose=True) - b)
+    error = state.weights * (state.system.T @ x - b)
     assert np.linalg.norm(error) <= 1.1e-6 * np.linalg.norm(state.weights * b)
 
 
