@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ..errors import SolveError
 from .dense_rows import combination, row_products
-from .operators import namespace
+from .operators import mapped, namespace
 
 Vector = Float[Array, " N"]
 
@@ -58,7 +58,7 @@ class Bordered(NamedTuple):
         if balance is None:
             return x
         trial, test = balance
-        small = namespace(x).stack([row_products(test, self @ v) for v in trial], axis=1)
+        small = mapped(lambda v: row_products(test, self @ v), trial).T
         return x + combination(small_solve(small, row_products(test, b - self @ x)), trial)
 
 
@@ -75,9 +75,8 @@ class Elimination(NamedTuple):
         """Eliminate the nodal block from the rows of the global scalars."""
         if len(border.corner) == 0:
             return cls(inverse, border, border.column, border.corner)
-        xp = namespace(border.column)
-        Q = xp.stack([inverse(v) for v in border.column])
-        return cls(inverse, border, Q, border.corner - xp.stack([row_products(border.row, q) for q in Q], axis=1))
+        Q = mapped(inverse, border.column)
+        return cls(inverse, border, Q, border.corner - mapped(lambda q: row_products(border.row, q), Q).T)
 
     def __call__(self, r: Vector) -> Vector:
         """The (approximate) inverse of the bordered matrix, applied."""

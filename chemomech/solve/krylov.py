@@ -86,7 +86,7 @@ class Krylov(AbstractLinearSolver):
         values = lambda pair: None if (v := tangent.values(pair)) is None else array(v)  # noqa: E731
         blocks = {pair: made.space.block(values, pair) for pair in made.changing}
         k = None if made.scalar is None else jax.tree.map(array, tangent.coefficients())
-        new, memory = (_refresh if self.on_device else refresh)(made, blocks, k, memory)
+        new, memory = (compiled_refresh if self.on_device else refresh)(made, blocks, k, memory)
         b = tangent.border
         return Preconditioned(made, new, Border(array(b.column), array(b.row), array(b.corner)), memory)
 
@@ -109,7 +109,7 @@ class Krylov(AbstractLinearSolver):
         Raises:
             SolveError: it stagnates, or meets a number that is not finite.
         """
-        method = _solve if self.on_device else functools.partial(solve_bordered, method=fgmres)
+        method = compiled_solve if self.on_device else functools.partial(solve_bordered, method=fgmres)
         x, its, reached = method(state, b, rtol, transpose=transpose, max_iterations=self.max_iterations)
         its, reached = int(its), float(reached)
         if not reached <= rtol:
@@ -132,5 +132,5 @@ def solve_bordered(
     return x if transpose else system.balanced(x, b, state.hierarchies.balance), its, reached
 
 
-_refresh = jax.jit(refresh)
-_solve = jax.jit(functools.partial(solve_bordered, method=gmres), static_argnames=("transpose", "max_iterations"))
+compiled_refresh = jax.jit(refresh)
+compiled_solve = jax.jit(functools.partial(solve_bordered, method=gmres), static_argnames=("transpose", "max_iterations"))
