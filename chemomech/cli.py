@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
@@ -99,6 +100,7 @@ def sweep(
     slurm_option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for sbatch. May be repeated.")] = None,
 ) -> None:
     """Run a config over values of its keys; one table compares the cases."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the cases need the GPU's memory more
     _enable_x64()
     from . import sweep as sweeps
 
@@ -114,7 +116,6 @@ def sweep(
     if dry_run:
         _print_table(("case", *planned.swept), zip((c.folder.name for c in planned.cases), *planned.swept.values()))
         return
-    sweeps.prepare(planned, overwrite=overwrite)
     if slurm:
         options = dict(_name_and_value(text) for text in slurm_option or [])
         workers = sweeps.Slurm(
@@ -122,6 +123,7 @@ def sweep(
         )
     else:
         workers = sweeps.Local(folder, jobs, threads)
+    sweeps.prepare(planned, overwrite=overwrite)
     _run_sweep(planned, workers)
 
 

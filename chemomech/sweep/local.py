@@ -86,6 +86,7 @@ def _lock(folder: Path) -> tuple[int, ...]:
     except ImportError:  # not on Windows
         return ()
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise FileError(f"Cannot write into {folder}: {error.strerror or error}. Try another --out.") from None

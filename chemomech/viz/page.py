@@ -131,13 +131,14 @@ def _flat(numbers: dict, parent: str = ""):
 def _table(rows: list[dict]) -> str:
     if not rows:
         return ""
-    head = "".join(f"<th{_style(value)}>{escape(name)}</th>" for name, value in rows[0].items())
-    lines = ["<tr>" + "".join(f"<td{_style(v)}>{_cell(v)}</td>" for v in row.values()) + "</tr>" for row in rows]
+    styles = {name: _style([row[name] for row in rows]) for name in rows[0]}
+    head = "".join(f"<th{style}>{escape(name)}</th>" for name, style in styles.items())
+    lines = ["<tr>" + "".join(f"<td{styles[n]}>{_cell(v)}</td>" for n, v in row.items()) + "</tr>" for row in rows]
     return f'<div class="scroll"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
 
 
-def _style(value) -> str:
-    return ' class="number"' if isinstance(value, int | float) else ""
+def _style(column: list) -> str:
+    return ' class="number"' if any(isinstance(value, int | float) for value in column) else ""
 
 
 def _cell(value) -> str:
