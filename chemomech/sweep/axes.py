@@ -212,7 +212,7 @@ def _short(path: str, others: list[str]) -> str:
 
 
 def columns(axes: Sequence[Axis], cases: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Swept values by heading; quantities as numbers in the unit of the first, which the heading has: thickness [nm]."""
+    """Swept values by heading; quantities as numbers in the unit of the first, as the heading says: thickness [nm]."""
     out: dict[str, list[Any]] = {}
     for name, values in zip(short_names([axis.path for axis in axes]), zip(*cases, strict=True), strict=True):
         unit, numbers = _in_one_unit(values)
