@@ -97,7 +97,8 @@ class Slurm:
         import submitit
 
         job = submitit.SlurmJob(folder=self.logs, job_id=self._known()[case.folder.name])
-        return None if job.done(force_check=True) else job
+        over = job.done(force_check=True) or job.state == "UNKNOWN"  # Slurm forgets jobs after a while
+        return None if over else job
 
 
 class _Job:

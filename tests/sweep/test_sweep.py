@@ -313,3 +313,56 @@ def test_an_interrupted_sweep_goes_on_to_the_same_table(config):
         assert one["case"] == other["case"]
         for name in ("steps", "final voltage [V]", "final charge [C]", "final free energy [J]"):
             assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-10)
+
+
+SLURM = {
+    "sbatch": """#!{python}
+import os, re, subprocess, sys
+script = sys.argv[1]
+with open(os.path.join(os.path.dirname(sys.argv[0]), "calls"), "a") as calls:
+    calls.write(open(script).read())
+last = re.search(r"--array=0-([0-9]+)", open(script).read())
+for task in range(int(last[1]) + 1):
+    names = dict(JOB_ID=f"7{{task}}", ARRAY_JOB_ID="7", ARRAY_TASK_ID=str(task), NTASKS="1", JOB_NUM_NODES="1")
+    names |= dict(NODEID="0", PROCID="0", LOCALID="0")
+    environment = os.environ | {{"SLURM_" + name: value for name, value in names.items()}}
+    nowhere = subprocess.DEVNULL
+    subprocess.Popen(["bash", script], env=environment, start_new_session=True, stdout=nowhere, stderr=nowhere)
+print("Submitted batch job 7")
+""",
+    "srun": '#!/bin/sh\nshift 5\nexec "$@"\n',
+    "sacct": "#!/bin/sh\necho 'JobID|State|NodeList'\necho '7_[0-1]|RUNNING|x'\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_a_killed_sweep_takes_its_slurm_jobs_over(config):
+    """Programs that speak like Slurm's: one array is submitted, and not again while its jobs are at work."""
+    import time
+
+    pytest.importorskip("submitit")
+    folder, bin = config.parent, config.parent / "bin"
+    bin.mkdir()
+    for name, text in SLURM.items():
+        (bin / name).write_text(text.format(python=sys.executable) if name == "sbatch" else text)
+        (bin / name).chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}"}
+    values = ["--set", "protocol.0.until.soc=0.3,0.32", "--set", "control.tol=1e-4", "--out", "out"]
+    options = ["--slurm", "--partition", "quick", "--time", "2 h", "--mem", "3 GB", "--gpus", "1", "--jobs", "5"]
+    command = [sys.executable, "-m", "chemomech", "sweep", "small.toml", *values, *options, "--slurm-option", "qos=x"]
+    first = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 200
+    while not (folder / "out" / "slurm" / "jobs.json").exists() and first.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    first.kill()
+    _, text = first.communicate()
+    assert first.returncode == -signal.SIGKILL, text
+    second = subprocess.run([*command, "--resume"], cwd=folder, env=environment, capture_output=True, text=True)
+    assert second.returncode == 0, second.stderr
+    assert [row["status"] for row in rows(folder / "out")] == ["finished"] * 2
+    calls = (bin / "calls").read_text()
+    assert calls.count("#!/bin/bash") == 1
+    for flag in ("partition=quick", "time=120", "mem=3GB", "gpus-per-node=1", "array=0-1%2", "qos=x"):
+        assert f"#SBATCH --{flag}\n" in calls
