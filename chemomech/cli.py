@@ -65,12 +65,15 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
 ) -> None:
     """Run a config and write a results folder with a report."""
+    from . import inspection
+
     folder = out or Path("results") / config.stem
     _require_folder(folder, resume, overwrite)
     with _one_line_warnings() as heard:
         simulation, found = _built(config)
         results = _results(folder, simulation, resume)
         results.warnings = heard = [*heard, *found]
+        results.solver = inspection.solver_of(simulation)
         _simulate(simulation, results)
         _finish(results, heard)
 
@@ -78,7 +81,7 @@ def run(
 @app.command()
 def check(config: Config) -> None:
     """Print a config's problem as built, and what is doubtful about it."""
-    _enable_x64()
+    _prepare_jax()
     from . import config as configs
     from . import inspection
 
@@ -160,7 +163,7 @@ def _require_folder(folder: Path, resume: bool, overwrite: bool) -> None:
 
 
 def _built(config: Path) -> tuple[Any, list[str]]:
-    _enable_x64()
+    _prepare_jax()
     from . import config as configs
     from . import inspection
 
@@ -215,6 +218,7 @@ def _finish(results: Any, heard: list[str]) -> None:
     ended = ", ".join(results.endings) or "nothing to do"
     console.print(f"[green]finished[/] {steps} steps; protocol steps ended by: {_plain(ended)}", soft_wrap=True)
     console.print("  ".join(f"{_plain(k)} = {v:.5g}" for k, v in shown.items()), soft_wrap=True)
+    console.print(f"linear solver: {_plain(results.solver)}", soft_wrap=True)
     if heard:
         console.print(f"{len(heard)} warning(s), listed in the report", soft_wrap=True)
     console.print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
@@ -276,6 +280,11 @@ class _Progress(Observer):
         """Tell the results."""
         self.results.ended(segment, reason)
 
+    def warned(self, text: str) -> None:
+        """Tell the results and show it above the bar."""
+        self.results.warned(text)
+        self.bar.console.print(f"[yellow]warning:[/] {_plain(text)}", soft_wrap=True)
+
     def _done(self, record: Record) -> float:
         """Fraction of the protocol: whole steps, and of this step the largest fraction of a stop event."""
         if self.start is None or self.start[0] != record.segment:
@@ -298,6 +307,14 @@ class _Progress(Observer):
 
 
 # --- printing -----------------------------------------------------------------------------------------------------
+
+
+def _prepare_jax() -> None:
+    """Float64, and programs kept between runs."""
+    from .compilation_cache import enable_cache
+
+    _enable_x64()
+    enable_cache()
 
 
 def _enable_x64() -> None:
