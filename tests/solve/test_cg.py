@@ -83,4 +83,4 @@ def test_a_border_or_composition_takes_gmres():
 def test_stagnation_is_named():
     solver = cm.Krylov(max_iterations=2)
     with pytest.raises(SolveError, match="CG stagnated"):
-        solver.solve(*prepared(body(box(1, 1, 1, 4, 4, 4)), solver), rtol=1e-10)
+        solver.solve(*prepared(body(box(1, 1, 1, 8, 8, 8)), solver), rtol=1e-10)
