@@ -90,7 +90,7 @@ def growth_rate(evolution: cm.Evolution, x: np.ndarray, chi: float, kappa: float
     now, dt = evolution.expand(x), 0.5 / bound
     tangent = evolution.tangent(x, (now, now, 0.0, dt), made.drive())
     linear, blocks = solver.init(tangent), tangent.blocks
-    old = linear.system.matrix.scalars["mu", "c"]
+    old = linear.system.matrix.blocks["mu", "c"]
 
     def stepped(wave):
         b = np.zeros(made.unknowns)

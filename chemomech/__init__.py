@@ -12,6 +12,7 @@ from .physics import __all__ as _physics
 from .problem import Problem, State
 from .protocol import Charge, Closed, Discharge, Hold, Protocol, Rest
 from .simulate import Observer, Solution, simulate
+from .solve.auto import Auto
 from .solve.direct import HostDirect
 from .solve.krylov import Krylov
 from .solve.newton import Newton, UpdateTest
@@ -20,7 +21,7 @@ from .units import Scales, param
 
 __version__ = "0.1.0"
 __all__ = [
-    "BDF2", "AbstractFreeEnergy", "AbstractPotential", "BackwardEuler", "Charge", "ChemomechError", "Closed",
+    "BDF2", "AbstractFreeEnergy", "AbstractPotential", "Auto", "BackwardEuler", "Charge", "ChemomechError", "Closed",
     "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host", "HostDirect",
     "Krylov", "Local", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic", "Pinned", "Problem",
     "Protocol", "Rest", "Scales", "Solution", "SolveError", "State", "Sum", "Tied", "UnitError", "UpdateTest",

@@ -66,6 +66,7 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
 ) -> None:
     """Run a config and write a results folder with a report."""
+    from . import inspection
     from .io.results import require_folder
 
     folder = out or Path("results") / config.stem
@@ -74,6 +75,7 @@ def run(
         simulation, found = _built(config)
         results = _results(folder, simulation, resume)
         results.warnings = heard = [*heard, *found]
+        results.solver = inspection.solver_of(simulation)
         _simulate(simulation, results)
         _finish(results, heard)
 
@@ -130,7 +132,7 @@ def sweep(
 @app.command()
 def check(config: Config) -> None:
     """Print a config's problem as built, and what is doubtful about it."""
-    _enable_x64()
+    _prepare_jax()
     from . import config as configs
     from . import inspection
 
@@ -196,7 +198,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Results folder of a run.
 
 
 def _built(config: Path) -> tuple[Any, list[str]]:
-    _enable_x64()
+    _prepare_jax()
     from . import config as configs
     from . import inspection
 
@@ -251,6 +253,7 @@ def _finish(results: Any, heard: list[str]) -> None:
     ended = ", ".join(results.endings) or "nothing to do"
     console.print(f"[green]finished[/] {steps} steps; protocol steps ended by: {_plain(ended)}", soft_wrap=True)
     console.print("  ".join(f"{_plain(k)} = {v:.5g}" for k, v in shown.items()), soft_wrap=True)
+    console.print(f"linear solver: {_plain(results.solver)}", soft_wrap=True)
     if heard:
         console.print(f"{len(heard)} warning(s), listed in the report", soft_wrap=True)
     console.print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
@@ -311,6 +314,11 @@ class _Progress(Observer):
     def ended(self, segment: int, reason: str) -> None:
         """Tell the results."""
         self.results.ended(segment, reason)
+
+    def warned(self, text: str) -> None:
+        """Tell the results and show it above the bar."""
+        self.results.warned(text)
+        self.bar.console.print(f"[yellow]warning:[/] {_plain(text)}", soft_wrap=True)
 
     def _done(self, record: Record) -> float:
         """Fraction of the protocol: whole steps, and of this step the largest fraction of a stop event."""
@@ -387,6 +395,14 @@ def _number(value: Any) -> str:
 
 
 # --- printing -----------------------------------------------------------------------------------------------------
+
+
+def _prepare_jax() -> None:
+    """Float64, and programs kept between runs."""
+    from .compilation_cache import enable_cache
+
+    _enable_x64()
+    enable_cache()
 
 
 def _enable_x64() -> None:

@@ -21,7 +21,7 @@ class Check(NamedTuple):
 @functools.cache
 def checks() -> tuple[Check, ...]:
     """All checks, in the order of printing."""
-    return (_python(), _jax(), _x64(), _solver(), _gpu(), _gmsh(), _rendering())
+    return (_python(), _jax(), _x64(), _cache(), _solver(), _gpu(), _gmsh(), _rendering())
 
 
 def _python() -> Check:
@@ -47,6 +47,16 @@ def _x64() -> Check:
     except Exception as error:
         return Check("float64", False, f"{error}. Mend with: export JAX_ENABLE_X64=1")
     return Check("float64", good, "double precision works" if good else "Mend with: export JAX_ENABLE_X64=1")
+
+
+def _cache() -> Check:
+    from .compilation_cache import enable_cache
+
+    folder, reason = enable_cache()
+    if folder is None:
+        return Check("compilation cache", False, f"every run compiles anew: {reason}", optional=True)
+    size = sum(f.stat().st_size for f in folder.glob("*") if f.is_file()) / 1e6 if folder.is_dir() else 0.0
+    return Check("compilation cache", True, f"{folder}, {size:.0f} MB; {reason}", optional=True)
 
 
 def _solver() -> Check:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 from .errors import ConfigError, SolveError
 from .evolution import Evolution
+from .ladder import Ladder
 from .problem import Problem, State
 from .solve.newton import Newton
+from .solve.step import Formula
 
 
 def solve_static(problem: Problem, state: State | None = None, newton: Newton | None = None) -> State:
@@ -27,7 +31,8 @@ def solve_static(problem: Problem, state: State | None = None, newton: Newton | 
         )
     evolution = Evolution(problem, newton or Newton(max_iterations=40))
     x = evolution.start(problem.uniform(0.5) if state is None else state)
-    result = evolution.backward_euler(x, evolution.time_scale)
+    formula, ladder = Formula(1.0, 0.0, evolution.time_scale, 1), Ladder(evolution, warnings.warn)
+    result = ladder.climb(formula, (x,), x, 0.0, problem.drive())
     if not result.converged:
         raise SolveError(
             f"No stationary point found: {result.reason}, after {result.iterations} Newton iterations. "

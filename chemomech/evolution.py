@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,6 +31,7 @@ from .problem import (
     tangent,
 )
 from .solve.fields import FieldTangent
+from .solve.linear import AbstractLinearSolver, Size
 from .solve.newton import Newton, Result, System
 from .solve.step import Formula
 
@@ -55,7 +58,9 @@ class Evolution:
 
     def __init__(self, problem: Problem, newton: Newton | None = None):
         self.problem = problem
-        self.newton = newton or Newton()
+        newton = newton or Newton()
+        linear, _ = linear_solver(problem, newton)
+        self.newton = dataclasses.replace(newton, linear=linear)
         self.time_scale = problem.scales.of("s")
         self._leaves, self._structure = jax.tree.flatten(problem.kernel())
         self._constants = self._call(_constants, problem.pack(problem.uniform(0.5)))
@@ -63,7 +68,13 @@ class Evolution:
         self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
         self._index = np.asarray(problem.lift.index)
         self._balance = problem.balance()
-        self._parts = FieldParts(problem, self._constants, self._call) if self.newton.linear.knows_fields else None
+        self._parts = FieldParts(problem, self._constants, self._call) if linear.knows_fields else None
+
+    def assembled(self, linear: AbstractLinearSolver) -> Evolution:
+        """The same steps with a solver that takes the assembled tangent."""
+        other = copy.copy(self)
+        other.newton, other._parts = dataclasses.replace(self.newton, linear=linear), None
+        return other
 
     def _call(self, function: Callable, *args: Any) -> Any:
         return compiled(function, self._structure)(self._leaves, *args)
@@ -188,6 +199,13 @@ class Evolution:
             mean, float(out["c_min"]), float(out["c_max"]), float(out["current"]) * scales.of("A"), energies,
             float(out["principal"]) * stress, float(out["von_mises"]) * stress,
         )  # fmt: skip
+
+
+def linear_solver(problem: Problem, newton: Newton) -> tuple[AbstractLinearSolver, str]:
+    """The linear solver that Newton's method takes for a problem, and why."""
+    free = (np.asarray(problem.lift.index) < problem.lift.size).reshape(len(problem.fields), -1).any(axis=1)
+    fields = tuple(name for name, some in zip(problem.fields, free, strict=True) if some)
+    return newton.linear.chosen(Size(problem.mesh.dim, problem.mesh.order, problem.unknowns, fields))
 
 
 # --- kernels: pure functions of (problem, arrays) -------------------------------------------------------------------

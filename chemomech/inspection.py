@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from .density import AbstractFreeEnergy, Host, Local, PerCell, Sum
 from .errors import ConfigError
+from .evolution import linear_solver
 from .fem.mesh import Mesh
 from .problem import Problem
 from .protocol import one_c_current
@@ -44,10 +45,16 @@ def blocks_of(simulation: Simulation) -> dict[str, list[tuple[str, str]]]:
     """Titled blocks of (name, text) rows: the problem as it was built."""
     return {
         "mesh": _mesh_rows(simulation.problem.mesh),
-        "unknowns": _unknown_rows(simulation.problem),
+        "unknowns": [*_unknown_rows(simulation.problem), ("linear solver", solver_of(simulation))],
         "phases": _phase_rows(simulation),
         "time scales": _time_rows(simulation),
     }
+
+
+def solver_of(simulation: Simulation) -> str:
+    """The linear solver that a run takes, and why."""
+    linear, reason = linear_solver(simulation.problem, simulation.newton)
+    return f"{type(linear).__name__}: {reason}"
 
 
 def warnings_of(simulation: Simulation) -> list[str]:

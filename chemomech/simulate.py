@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from .density import AbstractFreeEnergy, PerCell, Sum
 from .errors import ConfigError, SolveError
 from .evolution import Evolution, Measures
+from .ladder import Ladder
 from .problem import Problem, State
 from .protocol import AbstractStep, Protocol, one_c_current
 from .solve.newton import Newton
@@ -93,6 +95,10 @@ class Observer:
     def ended(self, segment: int, reason: str) -> None:
         """When a protocol step ends."""
 
+    def warned(self, text: str) -> None:
+        """When something failed and something else is tried; without an observer of one's own a Python warning."""
+        warnings.warn(text, stacklevel=2)
+
 
 def simulate(
     problem: Problem, state: State, protocol: Protocol | AbstractStep, *, stepper: AbstractStepper | None = None,
@@ -139,7 +145,7 @@ class _Run:
         self.records: list[Record] = []
         self.saved: list[tuple[float, State]] = []
         self.endings: list[str] = []
-        self.linear_state: Any = None
+        self.ladder = Ladder(evolution, self._warn)
         self.stability = _Stability.of(self.problem)
 
     # --- start --------------------------------------------------------------------------------------------------
@@ -179,13 +185,12 @@ class _Run:
 
     def _settled(self, x, dt: float, drive):
         """One step of length dt [s] from x, with as many iterations as an exponential reaction far off needs."""
-        linear, guess = self.evolution.newton.linear, self._with_voltage_guess(x)
-        self.linear_state = linear.forget(self.linear_state)
-        formula = BDF2().formula(dt, None)
+        formula, guess = BDF2().formula(dt, None), self._with_voltage_guess(x)
+        self.ladder.forget()
         for _ in range(9):
-            result = self.evolution.step(formula, (x,), guess, self.cursor.time, drive, self.linear_state)
-            self.linear_state = linear.forget(result.linear_state)
-            if result.converged or "singular" in result.reason:
+            result = self.ladder.climb(formula, (x,), guess, self.cursor.time, drive)
+            self.ladder.forget()
+            if result.converged or result.breakdown or "singular" in result.reason:
                 break
             guess = result.x
         return result
@@ -246,14 +251,8 @@ class _Run:
     def _advance(self, step: AbstractStep, drive) -> str:
         """One accepted step; returns why the protocol step ended, or nothing."""
         cursor, control = self.cursor, self.control
-        dt = self._limited(cursor.dt, step)
-        while True:
-            trial = self._try(dt, drive)
-            if trial.converged and (trial.error is None or control.accepts(trial.error)):
-                break
-            dt = dt * 0.25 if not trial.converged else max(control.next(dt, trial.error, trial.order), 0.1 * dt)
-            if dt < control.dt_min:
-                raise SolveError(self._failure(dt, trial))
+        trial = self._attempted(self._limited(cursor.dt, step), drive)
+        newest = control.next(trial.dt, trial.error, trial.order)
         trial, reason = self._locate(step, drive, trial)
         elapsed = cursor.time + trial.dt - cursor.started
         if not reason and step.kind in ("rest", "hold") and elapsed > ENDLESS:
@@ -262,9 +261,29 @@ class _Run:
                 f"Step {cursor.segment + 1} of the protocol ({step.kind}) has not reached {stops} in {elapsed:.1e} s "
                 "and hardly moves. Give it a `time` as well, or another value."
             )
-        newest = control.next(dt, trial.error, trial.order)
         self._accept(trial, newest, last=bool(reason))
         return reason
+
+    def _attempted(self, dt: float, drive) -> _Trial:
+        """The first trial that is accepted, of ever smaller steps.
+
+        Where the linear solver breaks down and a smaller step does not help, a direct one takes the step as it was.
+        """
+        control, broken, direct = self.control, [], False
+        while True:
+            trial = self._try(dt, drive, direct=direct)
+            if trial.converged and (trial.error is None or control.accepts(trial.error)):
+                return trial
+            if trial.breakdown:
+                broken.append(dt)
+                if len(broken) == 2 and self.ladder.fits(trial.reason):
+                    dt, direct = broken[0], True
+                    continue
+            dt = dt * 0.25 if not trial.converged else max(control.next(dt, trial.error, trial.order), 0.1 * dt)
+            if dt < control.dt_min:
+                raise SolveError(self._failure(dt, trial))
+            if trial.breakdown:
+                self._warn(f"{trial.reason}. Trying a smaller step, dt = {dt:.3g} s.")
 
     def _limited(self, dt: float, step: AbstractStep) -> float:
         """No further than the step's time limit, and no faster than an instability of a uniform state grows."""
@@ -298,20 +317,22 @@ class _Run:
         newest, older = (self.evolution.mean(x) for x in cursor.states[:2])
         return (newest - older) / cursor.lengths[0]
 
-    def _try(self, dt: float, drive) -> _Trial:
+    def _try(self, dt: float, drive, *, direct: bool = False) -> _Trial:
         cursor = self.cursor
         history = cursor.history
         formula = self.stepper.formula(dt, cursor.lengths[0] if cursor.lengths else None)
         predicted = history.predict(dt)
         guess = self._admissible(predicted)
-        result = self.evolution.step(formula, cursor.states, guess, cursor.time + dt, drive, self.linear_state)
-        self.linear_state = result.linear_state
+        take = self.ladder.direct if direct else self.ladder.step
+        result = take(formula, cursor.states, guess, cursor.time + dt, drive)
         error = None
         if result.converged and cursor.lengths:
             factor = error_factor(dt, tuple(cursor.lengths), formula.order)
             difference = self.evolution.concentration(result.x) - self.evolution.concentration(predicted)
             error = factor * float(np.abs(difference).max())
-        return _Trial(dt, result.x, result.converged, error, formula, result.iterations, result.reason)
+        return _Trial(
+            dt, result.x, result.converged, error, formula, result.iterations, result.reason, result.breakdown
+        )  # fmt: skip
 
     def _admissible(self, guess):
         """The extrapolated guess, pulled back where it leaves the domain of the free energy."""
@@ -369,6 +390,8 @@ class _Run:
             dt = low + (high - low) * f_low / (f_low - f_high) if k % 4 != 3 else 0.5 * (low + high)
             dt = min(max(dt, 1e-3 * trial.dt), high)
             attempt = self._try(dt, drive)
+            if attempt.breakdown and self.ladder.fits(attempt.reason):
+                attempt = self._try(dt, drive, direct=True)
             if not attempt.converged:
                 break
             gap = self._gaps(step, attempt.x)[name]
@@ -443,8 +466,11 @@ class _Run:
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        self.linear_state = self.evolution.newton.linear.forget(self.linear_state)  # as a resumed run will have none
+        self.ladder.forget()  # as a resumed run will have none
         self.observer.checkpoint(self.cursor)
+
+    def _warn(self, text: str) -> None:
+        self.observer.warned(f"Step {self.cursor.step + 1} at t = {self.cursor.time:.6g} s: {text}")
 
     def _failure(self, dt: float, trial: _Trial) -> str:
         c = self.evolution.concentration(self.cursor.states[0])
@@ -471,6 +497,7 @@ class _Trial(NamedTuple):
     formula: Any
     iterations: int
     reason: str
+    breakdown: bool
 
     @property
     def order(self) -> int:

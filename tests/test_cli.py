@@ -95,6 +95,7 @@ def test_summary_and_config_tell_the_run(finished):
     assert summary["status"] == "finished"
     assert summary["title"] == "small square"
     assert summary["step endings"] == "soc"
+    assert summary["linear solver"].startswith("HostDirect: ")
     resolved = tomllib.loads((finished[0] / "out" / "config.toml").read_text())
     assert resolved["kinematics"] == {"kind": "PlaneStrain"}
 
@@ -127,7 +128,16 @@ def test_report_is_drawn_again(finished):
 def test_check_prints_the_problem(finished):
     result = invoke("check", finished[0] / "small.toml")
     assert result.exit_code == 0, result.output
-    for text in ("c, mu, u.x, u.y", "left (4 facets)", "chi_eff", "B_min", "host.c_max", "22900", "1 C current"):
+    for text in (
+        "c, mu, u.x, u.y",
+        "left (4 facets)",
+        "chi_eff",
+        "B_min",
+        "host.c_max",
+        "22900",
+        "1 C current",
+        "HostDirect: ",
+    ):
         assert text in result.output
 
 
@@ -151,8 +161,22 @@ def test_materials_are_listed_with_sources():
 def test_doctor_looks_at_everything():
     result = invoke("doctor")
     assert result.exit_code == 0, result.output
-    for name in ("Python", "JAX", "float64", "PARDISO", "gmsh", "rendering"):
+    for name in ("Python", "JAX", "float64", "compilation cache", "PARDISO", "gmsh", "rendering"):
         assert name in result.output
+
+
+def test_a_breakdown_of_the_linear_solver_is_told(finished, tmp_path):
+    """On the screen, in the summary and so in the report; the run ends as that of a direct solver does."""
+    weak = 'newton = { linear = { kind = "Krylov", max_iterations = 1 } }\n' + ELASTIC
+    (tmp_path / "weak.toml").write_text(weak)
+    result = invoke("run", tmp_path / "weak.toml", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "GMRES stagnated" in result.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert any("Trying HostDirect for this step" in text for text in summary["warnings"])
+    assert summary["linear solver"] == "Krylov: as given"
+    ends = [read_history(folder / "out" / "history.csv") for folder in (tmp_path, finished[0])]
+    assert ends[0]["voltage [V]"][-1] == pytest.approx(ends[1]["voltage [V]"][-1], rel=1e-6)
 
 
 def test_an_interrupt_keeps_the_results(tmp_path, monkeypatch):

@@ -52,6 +52,7 @@ class Results(Observer):
     def __init__(self, folder: str | os.PathLike, problem: Problem, config: str = "", title: str = "", resume=False):
         self.folder, self.problem, self.title = Path(folder), problem, title or Path(folder).name
         self.warnings: list[str] = []
+        self.solver = ""  # the linear solver, and why it
         self.endings: list[str] = []
         self.last: dict[str, float] = {}
         self.began, self.before = time.monotonic(), 0.0
@@ -97,6 +98,10 @@ class Results(Observer):
         """Keep what ended a protocol step."""
         self.endings.append(reason)
 
+    def warned(self, text: str) -> None:
+        """Keep it for the summary and the report."""
+        self.warnings.append(text)
+
     def finish(self, status: str) -> None:
         """Write the last summary: "finished", or why the run stopped."""
         self.summarise(status)
@@ -110,6 +115,7 @@ class Results(Observer):
             "status": status,
             "chemomech": __version__,
             "unknowns": self.problem.unknowns,
+            **({"linear solver": self.solver} if self.solver else {}),
             "steps": 0 if self.history is None else self.history.rows,
             "frames": len(self.collection.frames),
             "wall time [s]": round(self.before + time.monotonic() - self.began, 3),

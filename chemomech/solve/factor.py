@@ -63,10 +63,12 @@ class SuperLU:
             )
             if self._accurate(A):
                 return
-        except RuntimeError:  # a pivot is zero in that order
+        except (RuntimeError, MemoryError):  # a pivot is zero in that order, or it fills in
             pass
         try:
             self._lu = splu(transposed, permc_spec="COLAMD")
+        except MemoryError:
+            raise SolveError("SuperLU: the factor does not fit into memory. Use Krylov or a coarser mesh.") from None
         except RuntimeError as error:
             raise SolveError(f"SuperLU: {error}. The tangent is singular: is a field without stiffness?") from None
 

@@ -64,21 +64,40 @@ class Hierarchies(eqx.Module):
         mass, gradient = (scalars.mass.data, scalars.gradient.data) if scalars else (None, None)
         lumped = np.asarray(abs(scalars.mass).sum(1)).ravel() if scalars else None
         return cls(
-            space, kept, mass, gradient, lumped, scalar, elastic, weights[: space.size], tangent.balance, changing, dtype
+            space,
+            kept,
+            mass,
+            gradient,
+            lumped,
+            scalar,
+            elastic,
+            weights[: space.size],
+            tangent.balance,
+            changing,
+            dtype,
         )
 
     def memory(self) -> Memory | None:
         """Nothing learnt yet."""
         if self.scalar is None:
             return None
-        return Memory(np.zeros(self.space.pattern.shape[0]), self.scalar.blank(), np.array(False))
+        zero = np.zeros(self.space.pattern.shape[0])
+        return Memory(zero, zero, Scaled(zero, self.scalar.blank()), np.array(False))
+
+
+class Scaled(NamedTuple):
+    """Values of D A D on all levels, for a matrix A and a diagonal D."""
+
+    diagonal: Vector
+    values: Values
 
 
 class Memory(NamedTuple):
     """What is learnt from one tangent for the next."""
 
     mode: Vector  # the softest composition wave
-    earlier: Values  # of c's matrix
+    landscape: Vector  # of c's matrix
+    earlier: Scaled  # that matrix
     known: Any  # is it worth anything?
 
 
@@ -87,7 +106,7 @@ class Refreshed(NamedTuple):
 
     blocks: dict[Pair, Any]
     mu: Values | None
-    c: Values | None
+    c: Scaled | None
     gamma: Vector | None
     slope: Vector | None
 
@@ -101,15 +120,16 @@ def refresh(
     space, p, M = made.space, made.space.pattern, made.mass
     xp, diffusion = namespace(M), {**made.kept, **blocks}["mu", "mu"]
     g, gamma = roots(k, xp)
-    reacting = M * (between(xp.maximum(gamma + k.reaction, 0.0), p.rows, p.indices) - between(k.reaction, p.rows, p.indices))
+    i, j = p.rows, p.indices
+    reacting = M * (between(xp.maximum(gamma + k.reaction, 0.0), i, j) - between(k.reaction, i, j))
     H1 = space.held("mu", reacting - diffusion)
     faces = xp.maximum(p.matrix(H1 - reacting) @ xp.ones_like(g), 0.0)
     mass = xp.maximum(faces / made.lumped + gamma, 1e-12 * xp.max(xp.abs(gamma)))
     lowest, mode, known = _lowest(made, k, memory)
     g2 = shifted(g, k.curvature, lowest, xp)
-    H2 = space.held("c", made.gradient + M * between(g2, p.rows, p.indices))
-    mu, c = made.scalar.values(H1, k.mobility, mass), made.scalar.values(H2, k.kappa, g2)
-    return Refreshed(blocks, mu, c, gamma, g2 - k.curvature), Memory(mode, c, known)
+    H2 = space.held("c", made.gradient + M * between(g2, i, j))
+    mu, (c, landscape) = made.scalar.values(H1, k.mobility, mass), _scaled(made, H2, k.kappa, g2, memory)
+    return Refreshed(blocks, mu, c, gamma, g2 - k.curvature), Memory(mode, landscape, c, known)
 
 
 def operator(made: Hierarchies, new: Refreshed) -> FieldOperator:
@@ -123,7 +143,7 @@ class FieldSplit(eqx.Module):
 
     space: Space
     mu_cycle: Multigrid | None
-    c_cycle: Multigrid | None
+    c_cycle: ScaledMultigrid | None
     gamma: Vector | None
     slope: Vector | None
     mass: Any
@@ -138,7 +158,7 @@ class FieldSplit(eqx.Module):
         pattern, force = made.space.pattern, {**made.kept, **new.blocks}.get(("u", "c"))
         cycles = mass = None, None
         if made.scalar is not None:
-            cycles, mass = (made.scalar.cycle(new.mu), made.scalar.cycle(new.c)), pattern.matrix(made.mass)
+            cycles, mass = (made.scalar.cycle(new.mu), _cycle(made, new.c)), pattern.matrix(made.mass)
         force = None if force is None else pattern.matrix(force)
         return cls(made.space, *cycles, new.gamma, new.slope, mass, made.elastic, force, made.dtype)
 
@@ -196,6 +216,52 @@ def _supported(space: Space, data):
     return replaced(data, (diagonal[nodes], parts, parts), np.abs(data[diagonal]).max())
 
 
+class ScaledMultigrid(NamedTuple):
+    """An approximate inverse of A by a cycle of D A D."""
+
+    diagonal: Vector
+    cycle: Multigrid
+
+    def __call__(self, b: Vector) -> Vector:
+        """The approximate solution of A x = b."""
+        d = self.diagonal.astype(b.dtype)
+        return d * self.cycle(d * b)
+
+
+def _cycle(made: Hierarchies, scaled: Scaled) -> ScaledMultigrid:
+    return ScaledMultigrid(scaled.diagonal, made.scalar.cycle(scaled.values))
+
+
+def _inside(made: Hierarchies, cycle: Any):
+    """A cycle in its own precision."""
+    return lambda r: cycle(r.astype(made.dtype)).astype(r.dtype)
+
+
+def _scaled(made: Hierarchies, H, kappa: Vector, w: Vector, memory: Memory) -> tuple[Scaled, Vector]:
+    """c's matrix H = kappa K + w M; where w < 0, scaled by its landscape v, the solution of H v = M 1.
+
+    The soft waves of an interface are v times something smooth (Filoche and Mayboroda, doi:10.1073/pnas.1120432109),
+    and D H D = v^2 kappa K + v M up to discretisation: a matrix without a negative part, which coarse levels can hold.
+    """
+    p, xp = made.space.pattern, namespace(H)
+
+    def first():
+        return xp.zeros_like(w), Scaled(xp.ones_like(w), made.scalar.values(H, kappa, w))
+
+    def landscape():
+        A = p.matrix(H)
+        v, before = choose(memory.known, lambda: (memory.landscape, memory.earlier), first)
+        v = refined(A, made.lumped, v, _inside(made, _cycle(made, before)), xp.where(memory.known, 2, 3))
+        v = xp.maximum(v, 0.5 / xp.max(w))
+        mass = xp.maximum(v * (A @ v) / made.lumped, 1e-3 * v)
+        return Scaled(v, made.scalar.values(H * v[p.rows] * v[p.indices], kappa * v**2, mass)), v
+
+    def plain():
+        return Scaled(xp.ones_like(w), made.scalar.values(H, kappa, w)), 1.0 / xp.maximum(w, 1e-3 * xp.max(w))
+
+    return choose(xp.min(w) < 0.0, landscape, plain)
+
+
 def _lowest(made: Hierarchies, k: Coefficients, memory: Memory):
     """Least eigenvalue of kappa K + f M against M, by a few steps of LOBPCG with c's earlier cycle; its vector."""
     f, p, M = k.curvature, made.space.pattern, made.mass
@@ -204,18 +270,33 @@ def _lowest(made: Hierarchies, k: Coefficients, memory: Memory):
     def first():
         w = xp.maximum(f, 0.1 * -xp.min(f))
         start = xp.maximum(-f, 0.0) * (1.0 + 0.1 * xp.cos(37.0 * xp.arange(len(f))))
-        return start, made.scalar.values(made.gradient + M * between(w, p.rows, p.indices), k.kappa, w)
+        values = made.scalar.values(made.gradient + M * between(w, p.rows, p.indices), k.kappa, w)
+        return start, Scaled(xp.ones_like(f), values)
 
     def estimate():
         A = p.matrix(made.gradient + 0.5 * M * (f[p.rows] + f[p.indices]))
         x, earlier = choose(memory.known, lambda: (memory.mode, memory.earlier), first)
-        cycle = made.scalar.cycle(earlier)
-        value, mode = lowest_eigenpair(
-            A, p.matrix(M), lambda r: cycle(r.astype(made.dtype)).astype(r.dtype), x, xp.where(memory.known, 2, 8)
-        )
+        steps = xp.where(memory.known, 2, 8)
+        value, mode = lowest_eigenpair(A, p.matrix(M), _inside(made, _cycle(made, earlier)), x, steps)
         return value, mode, xp.ones_like(memory.known)
 
     return choose(xp.min(f) < 0.0, estimate, lambda: (xp.zeros(()), memory.mode, memory.known))
+
+
+def refined(A: Any, b: Vector, x: Vector, precondition: Any, steps: Any) -> Vector:
+    """A few steps of preconditioned conjugate gradients for A x = b."""
+    xp = namespace(b)
+
+    def step(carry):
+        x, r, p, old = carry
+        z = precondition(r)
+        new = r @ z
+        p = z + (new / old) * p
+        q = A @ p
+        length = new / xp.maximum(p @ q, 1e-300)
+        return x + length * p, r - length * q, p, xp.maximum(new, 1e-300)
+
+    return repeat(steps, step, (x, b - A @ x, xp.zeros_like(b), xp.ones(())))[0]
 
 
 def lowest_eigenpair(A: Any, M: Any, precondition: Any, x: Vector, steps: Any) -> tuple[Any, Vector]:

@@ -13,11 +13,12 @@ from jaxtyping import Array, Float
 
 from ..errors import SolveError
 from .border import Border, Bordered, Elimination, small_solve
+from .cg import pcg
 from .compiled_gmres import gmres
 from .fields import FieldTangent
 from .fieldsplit import FieldSplit, Hierarchies, Memory, Refreshed, operator, refresh
 from .gmres import fgmres
-from .linear import AbstractLinearSolver, Stats
+from .linear import AbstractLinearSolver, Breakdown, Stats
 from .operators import namespace, on_device
 
 Vector = Float[Array, " N"]
@@ -31,6 +32,7 @@ class Preconditioned(NamedTuple):
     refreshed: Refreshed
     border: Border
     memory: Memory | None
+    symmetric: bool = False  # only displacements, without a border, and the matrix is its transpose
 
     @property
     def system(self) -> Bordered:
@@ -79,8 +81,26 @@ class Krylov(AbstractLinearSolver):
         """Whether the solve runs on JAX arrays."""
         return self.operators == "device" or (self.operators == "auto" and jax.default_backend() != "cpu")
 
+    @staticmethod
+    def obstacle(fields: tuple[str, ...]) -> str:
+        """Why a problem with these components is out of its reach; empty where it is not."""
+        unknown = [name for name in fields if name not in ("c", "mu") and not name.startswith("u.")]
+        if unknown:
+            return f"Krylov does not know the field {', '.join(unknown)}"
+        return "Krylov knows c only together with mu" if "c" in fields and "mu" not in fields else ""
+
     def init(self, tangent: FieldTangent, old: Preconditioned | None = None) -> Preconditioned:
-        """The new matrix, with hierarchies of the old one refreshed."""
+        """The new matrix, with hierarchies of the old one refreshed.
+
+        Raises:
+            Breakdown: no preconditioner can be made.
+        """
+        try:
+            return self._refreshed(tangent, old)
+        except np.linalg.LinAlgError as error:
+            raise Breakdown(f"The preconditioner is lost: {error}") from None
+
+    def _refreshed(self, tangent: FieldTangent, old: Preconditioned | None) -> Preconditioned:
         made, memory = (old.hierarchies, old.memory) if old is not None else self._set_up(tangent)
         array = jnp.asarray if self.on_device else np.asarray
         values = lambda pair: None if (v := tangent.values(pair)) is None else array(v)  # noqa: E731
@@ -88,7 +108,9 @@ class Krylov(AbstractLinearSolver):
         k = None if made.scalar is None else jax.tree.map(array, tangent.coefficients())
         new, memory = (compiled_refresh if self.on_device else refresh)(made, blocks, k, memory)
         b = tangent.border
-        return Preconditioned(made, new, Border(array(b.column), array(b.row), array(b.corner)), memory)
+        state = Preconditioned(made, new, Border(array(b.column), array(b.row), array(b.corner)), memory)
+        elastic = made.scalar is None and len(b.corner) == 0 and not self.on_device
+        return state._replace(symmetric=elastic and _is_symmetric(state.system.matrix))
 
     def _set_up(self, tangent: FieldTangent) -> tuple[Hierarchies, Memory | None]:
         made = Hierarchies.of(tangent, "float64" if self.precision == "double" else "float32")
@@ -104,20 +126,59 @@ class Krylov(AbstractLinearSolver):
     def solve(
         self, state: Preconditioned, b: Vector, *, rtol: float = 1e-10, transpose: bool = False
     ) -> tuple[Vector, Stats, Preconditioned]:
-        """GMRES to a relative residual in the weighted norm.
+        """To a relative residual in the weighted norm.
 
         Raises:
-            SolveError: it stagnates, or meets a number that is not finite.
+            Breakdown: it stagnates, meets a number that is not finite, or has lost its preconditioner.
         """
+        try:
+            x, its, reached = self._iterated(state, b, rtol, transpose)
+        except SolveError:
+            if _lost(state, b):
+                raise Breakdown(LOST) from None
+            raise
+        its, reached = int(its), float(reached)
+        if not (reached <= rtol and np.all(np.isfinite(x))):
+            raise Breakdown(_failure(state, b, its, reached, rtol))
+        return x, Stats(its, reached, False), state
+
+    def _iterated(self, state: Preconditioned, b: Vector, rtol: float, transpose: bool):
+        if state.symmetric:
+            x, its, reached = pcg(
+                lambda v: state.system.matrix @ v, state.inverse(), b, state.weights,
+                rtol=rtol, max_iterations=self.max_iterations,
+            )  # fmt: skip
+            if not rtol < reached or its == self.max_iterations:
+                return x, its, reached
+        # also where the matrix turns out not to be definite, as that of a buckled body
         method = compiled_solve if self.on_device else functools.partial(solve_bordered, method=fgmres)
         x, its, reached = method(state, b, rtol, transpose=transpose, max_iterations=self.max_iterations)
-        its, reached = int(its), float(reached)
-        if not reached <= rtol:
-            what = "met a number that is not finite" if not np.isfinite(reached) else f"stagnated at {reached:.1e}"
-            if len(state.border.corner) and not np.isfinite(reached):
-                small_solve(np.asarray(state.inverse(transpose=transpose).schur), b[len(b) - len(state.border.corner) :])
-            raise SolveError(f"GMRES {what} after {its} iterations (wanted {rtol:.1e}). Try a smaller step.")
-        return x, Stats(its, reached, False), state
+        if len(state.border.corner) and not np.isfinite(reached):
+            small_solve(np.asarray(state.inverse(transpose=transpose).schur), b[len(b) - len(state.border.corner) :])
+        return x, its, reached
+
+
+LOST = "The preconditioner is lost: it gives numbers that are not finite"
+
+
+def _failure(state: Preconditioned, b: Vector, iterations: int, reached: float, rtol: float) -> str:
+    method = "CG" if state.symmetric else "GMRES"
+    if np.isfinite(reached) and reached > rtol:
+        return f"{method} stagnated at {reached:.1e} after {iterations} iterations (wanted {rtol:.1e})"
+    return LOST if _lost(state, b) else f"{method} met a number that is not finite after {iterations} iterations"
+
+
+def _lost(state: Preconditioned, b: Vector) -> bool:
+    """Whether a finite right-hand side gives what is not finite; of the nodal block, as the border may be singular."""
+    split = FieldSplit.of(state.hierarchies, state.refreshed)
+    return not np.all(np.isfinite(split(b[: len(b) - len(state.border.corner)])))
+
+
+def _is_symmetric(A: Any) -> bool:
+    """Whether x.A y = y.A x for two vectors without pattern."""
+    x, y = np.random.default_rng(0).normal(size=(2, A.shape[0]))
+    left, right = x @ (A @ y), y @ (A @ x)
+    return bool(abs(left - right) <= 1e-10 * np.linalg.norm(A @ y) * np.linalg.norm(x))
 
 
 def solve_bordered(
@@ -133,4 +194,6 @@ def solve_bordered(
 
 
 compiled_refresh = jax.jit(refresh)
-compiled_solve = jax.jit(functools.partial(solve_bordered, method=gmres), static_argnames=("transpose", "max_iterations"))
+compiled_solve = jax.jit(
+    functools.partial(solve_bordered, method=gmres), static_argnames=("transpose", "max_iterations")
+)

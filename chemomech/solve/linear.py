@@ -12,6 +12,24 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from ..errors import SolveError
+
+
+class Breakdown(SolveError):
+    """An iteration that stagnated, met a number that is not finite, or lost its preconditioner.
+
+    Says nothing against the system: another preconditioner, a smaller step or a direct solver may do.
+    """
+
+
+class Size(NamedTuple):
+    """What the choice of a linear solver depends on."""
+
+    dim: int
+    order: int  # of the elements
+    unknowns: int
+    fields: tuple[str, ...]  # components that are not all prescribed
+
 
 class Stats(NamedTuple):
     """What a linear solve cost and reached."""
@@ -27,6 +45,10 @@ class AbstractLinearSolver(eqx.Module):
     knows_fields: ClassVar[bool] = False  # does it read the tangent's `parts`?
     first_rtol: ClassVar[float] = 1e-3  # of the first solve of a Newton iteration
     range_of_rtol: ClassVar[tuple[float, float]] = (1e-5, 1e-5)  # of the later ones
+
+    def chosen(self, size: Size) -> tuple[AbstractLinearSolver, str]:
+        """The solver that serves a problem of some size, and why it."""
+        return self, "as given"
 
     @abc.abstractmethod
     def init(self, tangent: Any, old: Any = None) -> Any:

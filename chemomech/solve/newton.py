@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..errors import SolveError
-from .direct import HostDirect
-from .linear import AbstractLinearSolver
+from .auto import Auto
+from .linear import AbstractLinearSolver, Breakdown
 
 Vector = Float[np.ndarray, " N"]
 
@@ -37,6 +37,7 @@ class Result(NamedTuple):
     linear_state: Any
     linear_iterations: int
     factorisations: int
+    breakdown: bool = False  # did the linear solver fail where another might not?
 
 
 class AbstractTest(eqx.Module):
@@ -96,7 +97,7 @@ class Newton(eqx.Module):
         first_rtol: the same in the first iteration, whose own error is far larger.
     """
 
-    linear: AbstractLinearSolver = HostDirect()
+    linear: AbstractLinearSolver = Auto()
     test: AbstractTest = UpdateTest()
     max_iterations: int = eqx.field(static=True, default=12)
     linear_rtol: float | None = eqx.field(static=True, default=None)
@@ -121,7 +122,8 @@ class Newton(eqx.Module):
                 linear_state = self.linear.init(system.tangent(x), linear_state)
                 dx, stats, linear_state = self.linear.solve(linear_state, -r, rtol=rtol)
             except SolveError as error:
-                return Result(x, False, k, str(error), norms, forgotten(), krylov, factorisations)
+                broke = isinstance(error, Breakdown)
+                return Result(x, False, k, str(error), norms, forgotten(), krylov, factorisations, broke)
             krylov, factorisations = krylov + stats.iterations, factorisations + stats.factorised
             norms = system.norms(dx)
             if not np.all(np.isfinite(dx)):

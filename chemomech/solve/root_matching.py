@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 Nodal = Float[Array, " n"]
 FLOOR = 1e-3  # of the largest mobility: where less moves, the roots are those of this
+LEAST = 1e-14  # gradient energy, scaled: without one the roots are those of this, g = f and gamma = 1/f
 
 
 class Coefficients(NamedTuple):
@@ -35,19 +36,20 @@ def roots(k: Coefficients, xp: Any) -> Roots:
 
     gamma = dt m g_hat/kappa - dt r.
     """
-    m = xp.maximum(k.mobility, FLOOR * xp.max(k.mobility) + 1e-9 * xp.mean(k.kappa))
+    kappa = xp.maximum(k.kappa, LEAST)
+    m = xp.maximum(k.mobility, FLOOR * xp.max(k.mobility) + 1e-9 * xp.mean(kappa))
     f = xp.maximum(k.curvature, 0.0)
-    rho, q = k.reaction * k.kappa / m, k.kappa / m
+    rho, q = k.reaction * kappa / m, kappa / m
     product, half = f * rho + q, 0.5 * (f + rho)
     square = half**2 - product
     larger = half + xp.sqrt(xp.maximum(square, 0.0))
-    smaller = product / xp.maximum(larger, 1e-300)
+    smaller = product / xp.where(larger > 0.0, larger, 1.0)
     real = square >= 0.0
     modulus = xp.sqrt(product)
     first = f >= rho
     g = xp.where(real, xp.where(first, larger, smaller), modulus)
     other = xp.where(real, xp.where(first, smaller, larger), modulus)
-    return Roots(g, m * other / k.kappa - k.reaction)
+    return Roots(g, m * other / kappa - k.reaction)
 
 
 def shifted(g: Nodal, curvature: Nodal, lowest: Any, xp: Any) -> Nodal:

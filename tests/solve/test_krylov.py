@@ -101,6 +101,52 @@ def test_states_agree_with_a_direct_solver(make, precision):
         assert evolution.mass(found.x) == pytest.approx(evolution.mass(exact.x), rel=1e-12)
 
 
+def residuals(problem, dt, linear, monkeypatch):
+    """The residual vectors of a step's Newton iteration, with a linear tolerance of 1e-10."""
+    found = []
+
+    def recorded(self, x, given, drive):
+        found.append(np.asarray(residual(self, x, given, drive)))
+        return found[-1]
+
+    residual = cm.Evolution.residual
+    newton = cm.Newton(linear=linear, test=cm.UpdateTest(1e-10), linear_rtol=1e-10, first_rtol=1e-10)
+    with monkeypatch.context() as patched:
+        patched.setattr(cm.Evolution, "residual", recorded)
+        _, result = step(problem, dt, None, newton)
+    assert result.converged, result.reason
+    return found, result
+
+
+@pytest.mark.parametrize("make", SOME, ids=lambda f: f.__name__)
+def test_newton_takes_the_path_of_a_direct_solver(make, monkeypatch):
+    """Every residual agrees to 1e-8 of the first, and so do the states that they end in."""
+    problem = make(rectangle(SIDE, SIDE, 16, 16))
+    solvers = cm.HostDirect(reuse=0), cm.Krylov()
+    (exact, a), (found, b) = (residuals(problem, CASES[make], linear, monkeypatch) for linear in solvers)
+    assert a.iterations == b.iterations
+    for one, other in zip(exact, found, strict=True):
+        assert np.linalg.norm(one - other) <= 1e-8 * np.linalg.norm(exact[0])
+    assert np.abs(a.x - b.x).max() <= 1e-8 * np.abs(a.x).max()
+
+
+def no_gradient_energy(mesh):
+    """Diffusion without gradient energy, so that the second scalar solve is a mass matrix."""
+    return cm.Problem.build(
+        mesh, host=LFP.host, potentials=[
+            cm.Stored(cm.RegularSolution(chi=1.5)), cm.Storage(), cm.Diffusion("1e-14 m^2/s")
+        ],
+    )  # fmt: skip
+
+
+def test_diffusion_without_gradient_energy():
+    problem = no_gradient_energy(rectangle(SIDE, SIDE, 16, 16))
+    (_, exact), (_, found) = (step(problem, 1e-2, linear) for linear in (cm.HostDirect(), cm.Krylov()))
+    assert found.converged, found.reason
+    assert found.linear_iterations <= 20 * found.iterations
+    assert np.abs(found.x - exact.x).max() < 1e-8 * np.abs(exact.x).max()
+
+
 @pytest.mark.parametrize("make", SOME, ids=lambda f: f.__name__)
 def test_transpose(make):
     """<P a, b> = <a, P^T b>; the transposed system takes at most two iterations more, and K^T x = b."""

@@ -33,6 +33,7 @@ CASES = [
 ]
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize(("exchange", "i0"), CASES[:1])
 def test_depth_averaged_reaction(exchange, i0):
     """Every recorded point of a discharge, a rest and a charge; the reaction acts on both faces of the platelet."""
@@ -47,6 +48,7 @@ def test_depth_averaged_reaction(exchange, i0):
     np.testing.assert_allclose(solution.voltage, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("exchange", "i0"), CASES)
 def test_reaction_on_the_rim(exchange, i0):

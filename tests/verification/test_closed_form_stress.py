@@ -86,6 +86,7 @@ def test_published_maxima():
     assert plate(origin)[1] == pytest.approx(0.102848, abs=2e-6)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_sphere_in_three_dimensions():
     mesh = bodies.octant(9)
@@ -105,6 +106,7 @@ def centre_and_surface(stress, r):
     assert hoop[outer].mean() == pytest.approx(tangential[outer].mean(), rel=5e-3)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_sphere_axisymmetric():
     mesh = bodies.quarter_disc(28)
@@ -115,6 +117,7 @@ def test_sphere_axisymmetric():
     check(stress[2], tangential)  # zz is the hoop
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_cylinder_in_generalised_plane_strain():
     mesh = bodies.quarter_disc(28)
@@ -127,6 +130,7 @@ def test_cylinder_in_generalised_plane_strain():
     check(stress[2], axial)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_cylinder_axisymmetric_with_free_axial_strain():
     mesh = bodies.strip(1.0, 40)
@@ -137,6 +141,7 @@ def test_cylinder_axisymmetric_with_free_axial_strain():
         check(found, expected)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_thin_disc_in_plane_stress():
     """sigma_r = (Omega E/6) [mean(1) - mean(r)], with the mean over the disc inside r."""
@@ -149,6 +154,7 @@ def test_thin_disc_in_plane_stress():
     check(stress[0] + stress[1] - in_frame(stress, x / r), (1 - NU) * hoop)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize("cell_type", [pytest.param("triangle6", marks=pytest.mark.slow), "quad"])
 def test_plate_in_two_dimensions(cell_type):
     mesh = bodies.strip(1.0, 20 if cell_type == "triangle6" else 200, cell_type=cell_type)
@@ -158,6 +164,7 @@ def test_plate_in_two_dimensions(cell_type):
         check(stress[component], plate(x[0])[1])
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("cell_type", ["tetra10", "hexahedron"])
 def test_plate_in_three_dimensions(cell_type):
@@ -170,6 +177,7 @@ def test_plate_in_three_dimensions(cell_type):
         check(stress[component], plate(x[0])[1])
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("mesh", [bodies.octant(2), bodies.quarter_disc(4), rectangle(1, 2, 3, 4, "quad")])
 def test_uniform_swelling_of_a_free_body_is_stress_free(mesh):
@@ -178,6 +186,7 @@ def test_uniform_swelling_of_a_free_body_is_stress_free(mesh):
     assert np.abs(stress).max() < 1e-10
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_film_on_a_rigid_substrate():
     """Biaxial stress -(Omega E/3(1-nu)) (c - c_ref) in a uniform film held at its base."""
@@ -187,6 +196,7 @@ def test_film_on_a_rigid_substrate():
     assert np.abs(stress[[1, 3, 4, 5]]).max() < 1e-10
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_committed_octant_in_si():
     """The spinel particle's own mesh with straight quadratic cells, of radius 5 um and 10 GPa."""
@@ -197,6 +207,7 @@ def test_committed_octant_in_si():
     centre_and_surface(stress, x / R)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("front", [0.5, 0.75])
 def test_core_and_swollen_shell(front):

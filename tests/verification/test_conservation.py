@@ -9,6 +9,7 @@ from chemomech.fem.mesh import rectangle
 HOST = cm.Host(c_max=2.29e4)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_inserted_lithium_equals_the_charge():
     """BDF2 across two current jumps, a rest and a voltage hold; the sum of the stepper's own currents is exact."""
@@ -32,6 +33,7 @@ def test_inserted_lithium_equals_the_charge():
     np.testing.assert_allclose(inserted, solution.charge, rtol=0, atol=1e-10 * np.abs(solution.charge).max())
 
 
+@pytest.mark.usefixtures("linear")
 def test_closed_system_loses_energy_and_keeps_its_lithium():
     rng = np.random.default_rng(0)
     mesh = rectangle(8.0, 8.0, 16, 16)

@@ -48,6 +48,7 @@ def sharp(inside, kinematics, B, n=N):
     return ratio(mesh, elastic, np.mean(c**2), kinematics, B)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("waves", "value"), [(1, 0.355), (2, 0.534), (4, 0.777)])
 def test_waves_in_plane_strain(waves, value):
@@ -55,6 +56,7 @@ def test_waves_in_plane_strain(waves, value):
     assert found == pytest.approx(value, rel=0.03)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("waves", "value"), [(1, 0.008), (2, 0.283), (4, 0.656)])
 def test_waves_in_plane_stress(waves, value):
@@ -63,11 +65,13 @@ def test_waves_in_plane_stress(waves, value):
     assert found == pytest.approx(value, rel=0.03, abs=5e-4)
 
 
+@pytest.mark.usefixtures("linear")
 def test_linear_composition():
     """Bending relieves all but the strain along z: (1-nu)/2 in plane strain, nothing in plane stress."""
     assert smooth(lambda p: p[:, 0], 0.5, 1 / 12, *PLANE_STRAIN, n=4) == pytest.approx((1 - NU) / 2, rel=1e-9)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_linear_composition_in_plane_stress():
     assert smooth(lambda p: p[:, 0], 0.5, 1 / 12, *PLANE_STRESS, n=4) < 1e-10
@@ -102,6 +106,7 @@ FINITE_ELEMENTS = {  # plane strain, and plane stress where bilinear cells resol
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STEPS)
 def test_steps(name):

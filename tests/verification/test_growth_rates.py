@@ -50,6 +50,7 @@ def expected_rate(k):
     return -D * C0 * (1 - C0) * size**2 * bracket
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_growth_of_waves_in_three_directions():
     """Periodic cell with free mean strain: c = 1/2 + 1e-5 cos(k.x); BDF2 steps of 0.05/s, 2 % on each rate."""

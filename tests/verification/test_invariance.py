@@ -48,6 +48,7 @@ def discharge(case):
     return cm.simulate(problem, problem.state(c=start), protocol, control=control, newton=newton, frames=1).history
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["scales", "turned", "renumbered"])
 def test_same_answers(case):

@@ -147,18 +147,21 @@ def time_order(evo, pattern, stepper):
     return np.log2(np.linalg.norm(c[1] - c[0]) / np.linalg.norm(c[2] - c[1]))
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("order", "counts", "least"), [(1, (24, 48), 1.9), (2, (6, 12), 2.9)])
 def test_order_in_space_cahn_hilliard(order, counts, least):
     assert space_order(order, False, counts) >= least
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("order", "counts", "least"), [(1, (24, 48), 1.9), (2, (8, 16), 2.9)])
 def test_order_in_space_cahn_hilliard_elasticity(order, counts, least):
     assert space_order(order, True, counts) >= least
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("elastic", [False, True])
 def test_order_in_time(elastic):

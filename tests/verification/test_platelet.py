@@ -20,6 +20,7 @@ def discharge(p, rate, to, state=None, **control):
     return cm.simulate(p, state or p.uniform(0.02), step, control=cm.ErrorControl(**control), keep=False)
 
 
+@pytest.mark.usefixtures("linear")
 def test_onset_is_converged_in_time_and_phases_are_full():
     """At C/10 phases appear at mean c between 0.25 and 0.30, whatever the step; the range then exceeds 0.7."""
     p = problem()
@@ -31,6 +32,7 @@ def test_onset_is_converged_in_time_and_phases_are_full():
     assert charge_error(p, coarse) < 1e-10
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize(("rate", "to"), [(0.1, 0.5), (1.0, 0.6)])
 def test_slow_insertion_separates(rate, to):
     """From c = 0.22 with noise 0.02 and uniform k0, C/10 and 1 C separate."""
@@ -38,6 +40,7 @@ def test_slow_insertion_separates(rate, to):
     assert ranges(discharge(p, rate, to, noisy(p, 0.22, 0.02))).max() > 0.7
 
 
+@pytest.mark.usefixtures("linear")
 def test_fast_insertion_suppresses_separation():
     """At 20 C, above the critical current, the range falls monotonically and is below 0.05 at x = 0.6."""
     p = problem(variation=0)
@@ -46,6 +49,7 @@ def test_fast_insertion_suppresses_separation():
     assert r[-1] < 0.05
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize("rate", [0.1, 1.0, 20.0])
 def test_amplitude_of_a_wave_follows_linear_theory(rate):
     """amplitude = exp(int (s/I) dc), s = I dln(i0)/dc - sqrt(i0^2 + I^2/4)(mu' + B/(RT c_max) + l^2 k^2), to 5 %."""
@@ -77,6 +81,7 @@ def predicted_amplitude(p, rate, soc):
     return np.exp(np.interp(soc, c, exponent))
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_stripe_normal(seed):
     """At x = 0.6 the mean stripe normal lies at 27.5 +- 10 degrees from a, the direction of least B."""
@@ -91,6 +96,7 @@ def relaxed(p, seed=0):
     return cm.simulate(p, noisy(p, 0.5, 0.02, seed), cm.Rest(until={"time": "60 h"}), keep=False)
 
 
+@pytest.mark.usefixtures("linear")
 def test_wave_vector_in_a_periodic_square():
     """The box quantises angles: the final wave vector is (2, +-1), 26.57 degrees from a."""
     p = problem(cells=40, side=70e-9, variation=0, periodic=True)
@@ -98,6 +104,7 @@ def test_wave_vector_in_a_periodic_square():
     assert (abs(h), abs(k)) == (2, 1)
 
 
+@pytest.mark.usefixtures("linear")
 def test_stripes_follow_the_crystal():
     """With the crystal turned by the softest normal, the stripe normal lies along x."""
     p = problem(cells=40, variation=0, periodic=True, angle=np.radians(-27.5))
@@ -106,6 +113,7 @@ def test_stripes_follow_the_crystal():
     assert h >= 1
 
 
+@pytest.mark.usefixtures("linear")
 def test_hysteresis_is_not_the_overpotential_alone():
     """The largest voltage gap between discharge and charge at C/20 is at least 0.75 of that at C/10."""
     p = problem(cells=44)

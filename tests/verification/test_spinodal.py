@@ -66,12 +66,14 @@ def expected(volume_change, wave):
     return -D / 4 * k2 * (4 - 2 * CHI + 2 * misfit(volume_change) + k2 * L**2)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("wave", [(1, 0), (1, 1)])
 def test_growth_rate(wave):
     assert growth(0.05, wave) == pytest.approx(expected(0.05, wave), rel=0.02)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_threshold_of_misfit():
     """The rate of the longest wave is linear in the misfit squared and vanishes at chi_eff = 2 + (2 pi l/L)^2/2."""
@@ -118,6 +120,7 @@ def test_stress_jump_in_plane_stress():
     assert jump == pytest.approx(E * 0.05 / 3 * np.ptp(state.c), rel=0.02)
 
 
+@pytest.mark.usefixtures("linear")
 def test_large_misfit_keeps_a_solid_solution():
     """At 20 % every wave decays at the rate of theory."""
     for wave in ((1, 0), (1, 1)):
@@ -125,6 +128,7 @@ def test_large_misfit_keeps_a_solid_solution():
         assert expected(0.20, wave) < 0
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(("percent", "plateau"), [(1, 0.0723), (5, 0.1277), (20, None)])
