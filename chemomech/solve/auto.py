@@ -16,9 +16,10 @@ from .linear import AbstractLinearSolver, Size, Stats
 # benchmarks/crossover.py, one thread. In the plane PARDISO and Krylov are close over a decade (0.37 against 0.39 s a
 # step at 37 k unknowns, 0.78 against 0.87 at 75 k, 2.4 against 1.9 at 147 k), and a direct solver is better where
 # little changes from step to step: a slow discharge of 13 k unknowns took it half as long. Hence the upper end for
-# PARDISO, and more than the 6 k that the benchmark gives for SuperLU.
+# PARDISO, and more than the 6 k that the benchmark gives for SuperLU. Quadratic tetrahedra of 8 k unknowns: PARDISO
+# 0.43, Krylov 0.65, SuperLU 3.4 s a step; quadratic triangles have the limits of linear ones.
 CROSSOVER = {
-    ("pardiso", 2, 1): 100_000, ("pardiso", 2, 2): 100_000, ("pardiso", 3, 1): 4_000, ("pardiso", 3, 2): 4_000,
+    ("pardiso", 2, 1): 100_000, ("pardiso", 2, 2): 100_000, ("pardiso", 3, 1): 4_000, ("pardiso", 3, 2): 15_000,
     ("superlu", 2, 1): 15_000, ("superlu", 2, 2): 15_000, ("superlu", 3, 1): 1_500, ("superlu", 3, 2): 1_500,
 }  # fmt: skip
 
