@@ -4,7 +4,7 @@ from .axes import Axis, combinations, parse_axis, placed, table_axes
 from .cases import Case, Plan, holds_sweep, plan, prepare
 from .local import Local
 from .overview import brief, counted, report
-from .run import run
+from .running import run
 from .slurm import Slurm
 from .table import read_table
 

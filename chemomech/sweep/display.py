@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from .cases import Plan
-from .run import Watcher
+from .running import Watcher
 from .table import FAILED, FINISHED, Outcome, outcome_of, progress_of
 
 LINES = 8  # running cases shown

@@ -74,6 +74,7 @@ class Slurm:
             ) from None
         submitted = {case.folder.name: job for case, job in zip(new, given, strict=True)}
         jobs = {name: submitted.get(name, job) for name, job in earlier.items()}
+        self.logs.mkdir(parents=True, exist_ok=True)
         write_text(self._ids, json.dumps({**self._known(), **{name: job.job_id for name, job in jobs.items()}}))
         return [_Job(case, jobs[case.folder.name]) for case in cases]
 

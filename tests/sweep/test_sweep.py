@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from chemomech import cli, sweep
 from chemomech.io.history import read_history
-from chemomech.sweep.run import run
+from chemomech.sweep.running import run
 from chemomech.sweep.table import FAILED, FINISHED, INTERRUPTED, WAITING, Outcome, outcome_of
 
 jax.config.update("jax_enable_x64", True)
@@ -45,6 +45,7 @@ kind = "Discharge"
 c_rate = 1.0
 until = { soc = 0.12 }
 """
+FAILING = ["--set", "newton.max_iterations=1,12"]
 CHI = "potentials.0.psi.0.chi"
 
 
@@ -165,7 +166,7 @@ class _Job:
 
 @pytest.fixture
 def planned(config, monkeypatch):
-    monkeypatch.setattr("chemomech.sweep.run.PAUSE", 0.001)
+    monkeypatch.setattr("chemomech.sweep.running.PAUSE", 0.001)
     plan = sweep.plan(config, config.parent / "out", [sweep.parse_axis("initial=0.05,0.06,0.07")])
     sweep.prepare(plan)
     return plan
@@ -226,39 +227,56 @@ def test_a_case_that_was_killed_is_not_finished(tmp_path):
 # --- real cases ---------------------------------------------------------------------------------------------------
 
 
-def test_a_real_sweep_with_a_case_that_fails(config):
-    """One iteration is too few for Newton: that case fails, with its reason in the table; the other one ends."""
-    out = config.parent / "out"
-    result = invoke("sweep", config, "--set", "newton.max_iterations=1,12", "--out", out, "--jobs", 2)
-    assert result.exit_code == 1, result.output
-    assert "1 finished, 1 failed" in result.output
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep of two cases in their own processes. One iteration is too few for Newton, unless steps may be tiny."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "small.toml").write_text('control = { dt_min = "1 min" }\n' + CONFIG)
+    return folder, invoke("sweep", folder / "small.toml", *FAILING, "--out", folder / "out", "--jobs", 2)
+
+
+def test_a_real_sweep_has_a_table_and_a_report(swept):
+    folder, result = swept
+    out = folder / "out"
     failed, finished = rows(out)
-    assert (failed["status"], finished["status"]) == ("failed", "finished")
-    assert "Newton" in failed["message"]
-    assert failed["message"] in " ".join(result.output.split())
+    assert (failed["status"], finished["status"]) == ("failed", "finished"), result.output
     assert float(finished["final soc [-]"]) == pytest.approx(0.12, abs=1e-8)
     history = read_history(out / finished["case"] / "history.csv")
     assert float(finished["final voltage [V]"]) == history["voltage [V]"][-1]
     assert float(finished["capacity [C]"]) == pytest.approx(history["charge [C]"][-1] - history["charge [C]"][0])
     assert (out / "sweep.png").stat().st_size > 0
-    page = (out / "report.html").read_text()
-    assert f"{finished['case'].replace('=', '%3D')}/report.html" in page
-    assert failed["message"][:20] in page
-    (out / "report.html").unlink()
-    assert invoke("report", out).exit_code == 0
-    assert (out / "report.html").exists()
+    assert f"{finished['case'].replace('=', '%3D')}/report.html" in (out / "report.html").read_text()
 
 
-def test_submitit_runs_a_case_and_an_ended_one_is_skipped(config):
+def test_a_real_case_that_fails_says_why(swept):
+    folder, result = swept
+    message = rows(folder / "out")[0]["message"]
+    assert result.exit_code == 1
+    assert "1 finished, 1 failed" in result.output
+    assert "failed at t = " in message
+    assert message in " ".join(result.output.split())
+    assert message[:30] in (folder / "out" / "report.html").read_text()
+
+
+def test_the_report_of_a_real_sweep_is_drawn_again(swept):
+    page = swept[0] / "out" / "report.html"
+    page.unlink()
+    assert invoke("report", swept[0] / "out").exit_code == 0
+    assert page.exists()
+
+
+def test_submitit_runs_again_what_failed_and_nothing_else(swept):
+    """The same sweep with more allowed to it would go on; with the same config it fails the same way."""
     pytest.importorskip("submitit")
-    out = config.parent / "out"
-    plan = sweep.plan(config, out, [sweep.parse_axis("initial=0.1")])
+    out = swept[0] / "out"
+    finished = (out / rows(out)[1]["case"] / "summary.json").stat().st_mtime_ns
+    before = rows(out)[0]["message"]
+    plan = sweep.plan(out / "config.toml", out, resume=True)
     sweep.prepare(plan)
     table = run(plan, sweep.Slurm(out, time="10 min", mem="1 GB", partition="p", cluster="debug"))
-    assert table.outcomes == [Outcome(FINISHED)], (plan.cases[0].folder / "log.txt").read_text()
-    nobody = _Pretended(1, {})
-    assert run(plan, nobody).outcomes == [Outcome(FINISHED)]
-    assert nobody.started == []
+    assert table.outcomes == [Outcome(FAILED, before), Outcome(FINISHED)]
+    assert (plan.cases[1].folder / "summary.json").stat().st_mtime_ns == finished
+    assert len(json.loads((out / "slurm" / "jobs.json").read_text())) == 1
 
 
 def test_slurm_says_what_is_missing(config, monkeypatch):
@@ -277,12 +295,11 @@ def test_slurm_says_what_is_missing(config, monkeypatch):
 @pytest.mark.slow
 def test_local_jobs_of_submitit(config):
     pytest.importorskip("submitit")
-    out = config.parent / "out"
-    plan = sweep.plan(
-        config, out, [sweep.parse_axis("initial=0.05,0.1"), sweep.parse_axis("newton.max_iterations=1,12")]
-    )
+    config.write_text('control = { dt_min = "1 min" }\n' + CONFIG)
+    axes = [sweep.parse_axis("initial=0.05,0.1"), sweep.parse_axis("newton.max_iterations=1,12")]
+    plan = sweep.plan(config, config.parent / "out", axes)
     sweep.prepare(plan)
-    table = run(plan, sweep.Slurm(out, time="10 min", cluster="local"))
+    table = run(plan, sweep.Slurm(plan.folder, time="10 min", cluster="local"))
     assert [outcome.status for outcome in table.outcomes] == [FAILED, FINISHED] * 2
 
 
