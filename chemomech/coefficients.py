@@ -19,8 +19,9 @@ from scipy.sparse import csr_matrix
 from .fem import assembly
 from .fem.blocks import Blocks, build_blocks
 from .fem.domain import over_points
+from .fem.slices import across, over_slices
 from .fem.structure import Entry
-from .problem import Drive, Problem, expand, per_domain, tangent
+from .problem import Drive, Problem, driven, expand, per_domain
 from .solve.fields import FieldTangent, Scalars
 from .solve.root_matching import Coefficients
 from .thermo import coherency
@@ -51,22 +52,25 @@ class FieldParts:
     def __init__(self, problem: Problem, constants: Any, call: Callable):
         self.problem, self.constants, self._call = problem, constants, call
         self.blocks: Blocks = build_blocks(problem.mesh, problem.fields, problem.lift, problem.pattern)
-        self._place, self._zero = jnp.asarray(self.blocks.entry), jnp.zeros(len(self.blocks.indices))
+        node_pair, entry = np.asarray(problem.pattern.node_pair), self.blocks.entry
+        place = np.zeros(node_pair.max() + 1, np.int32)  # scalar entry of each pair of nodes
+        place[node_pair] = entry
+        self._place, self._zero = jnp.asarray(place), jnp.zeros(len(self.blocks.indices))
         self._groups = groups(self.blocks)
         self._steady: Steady | None = None
         self._parts: dict[Pair, tuple[Any, Any]] = {}
         self._varies = frozenset(changing_pairs(problem))
 
-    def tangent(self, x, given, at_points, drive: Drive, balance: Any) -> FieldTangent:
+    def tangent(self, x, given, drive: Drive, balance: Any) -> FieldTangent:
         """The tangent at x, block by block; `given` is (rate, prev, t, dt), scaled."""
-        dt = given[-1]
-        varying = self._call(varying_pairs, at_points, self._place, self._zero)
-        border = self._call(_border, self.constants, at_points, dt, drive.prescribed, drive.value)
+        dt, acts = given[-1], (drive.prescribed, drive.value)
+        borders = [part[1] for part in self.constants]
+        pairs, border, sums = self._call(varying, borders, self._place, self._zero, x, *given, *acts)
         return FieldTangent(
             self.blocks, self.problem.lift.size, border, balance, self._varies,
-            lambda pair: self._values(pair, varying, dt),
+            lambda pair: self._values(pair, pairs, dt),
             lambda: self._scalars(x, given),
-            lambda: self._call(coefficients, at_points, self._start(x, given), self._groups, dt),
+            lambda: self._call(coefficients, sums, self._start(x, given), self._groups, dt),
         )  # fmt: skip
 
     def _values(self, pair: Pair, varying, dt):
@@ -155,10 +159,14 @@ def _nodes(problem: Problem) -> int:
     return problem.lift.index.shape[0] // len(problem.fields)
 
 
-def _sum(domain, values, n: int):
-    """Squared shape functions times point values, summed at the nodes."""
-    weighted = domain.weight * jnp.broadcast_to(values, domain.weight.shape)
-    out = jnp.zeros(n)
+def _places(problem: Problem, domain, place):
+    """Where each pair of nodes of a domain's cells lies in a scalar's matrix."""
+    return domain.apart(lambda: place[problem.pattern.node_pair[:, :, domain.cell]])
+
+
+def _add(out, share: float, domain, values):
+    """Squared shape functions times point values, added to sums at the nodes."""
+    weighted = share * domain.weight * jnp.broadcast_to(values, domain.weight.shape)
     for a in range(domain.nodes.shape[0]):
         out = out.at[domain.nodes[a]].add(over_points(weighted, domain.N[:, a] ** 2))
     return out
@@ -167,41 +175,43 @@ def _sum(domain, values, n: int):
 # --- kernels --------------------------------------------------------------------------------------------------------
 
 
-def varying_pairs(problem: Problem, at_points, place, zero) -> dict[Pair, Float[Array, " nnz"]]:
-    """The part of each pair of components that changes with the state, on the pattern of a scalar."""
-    out: dict[tuple[str, str], Any] = {}
-    for term, values in zip(problem.terms, at_points, strict=True):
-        width, names = term.domain.dim + 1, problem.fields
-        found: dict[tuple[str, str], dict[Key, Any]] = {}
-        for (p, q), value in zip(term.varying, values, strict=True):
-            if max(p, q) < width * len(names):
-                found.setdefault((names[p // width], names[q // width]), {})[p % width, q % width] = value
-        for pair, entries in found.items():
-            out[pair] = assembly.scattered(out.get(pair, zero), entries, term.domain, place)
-    return out
+def varying(problem: Problem, constants, place, zero, x, rate, prev, t, dt, prescribed, value):
+    """What changes with the state: values of each pair of components on the pattern of a scalar, and nodal sums.
+
+    Between them, the border with its constant parts.
+    """
+    now, names, width = expand(problem, x), problem.fields, problem.terms[0].domain.dim + 1
+    keys = _keys(problem).weighted()
+
+    def add(part, total):
+        pairs, border, sums = dict(total[0]), total[1], list(total[2])
+        for term, params in zip(part.terms, part.parameters(), strict=True):
+            entries = assembly.columns(term, params, now, rate, prev, t, dt)
+            here = _places(part, term.domain, place)
+            for (i, j), values in assembly.by_pair(entries, width, len(names)).items():
+                pair = names[i], names[j]
+                pairs[pair] = assembly.scattered(pairs[pair], values, term.domain, here)
+            border = assembly.bordered(border, entries, term.domain, problem.lift, len(names))
+            for k, (wanted, share) in enumerate(keys):
+                found = [entries[key] for key in wanted if key in entries and term.domain.normal is None]
+                if found:
+                    sums[k] = _add(sums[k], share, term.domain, sum(found))
+        return pairs, border, tuple(sums)
+
+    found = (assembly.by_pair(dict.fromkeys(term.varying), width, len(names)) for term in problem.terms)
+    pairs = {(names[i], names[j]): zero for table in found for i, j in table}
+    border = assembly.no_border(problem.lift.size, len(now[1]))
+    pairs, border, sums = over_slices(problem, add, (pairs, border, (jnp.zeros(_nodes(problem)),) * 4))
+    return (
+        pairs,
+        driven(assembly.combine(constants[0], constants[1], border, dt), Drive(prescribed, value)),
+        jnp.stack(sums),
+    )
 
 
-def _border(problem: Problem, constants, at_points, dt, prescribed, value):
-    """Rows, columns and corner of the global scalars alone: XLA drops the rest."""
-    return tangent(problem, constants, at_points, dt, Drive(prescribed, value))[1]
-
-
-def _varying_sums(problem: Problem, at_points) -> Float[Array, "4 n"]:
-    """Nodal sums of the entries that change with the state."""
-    keys, n = _keys(problem), _nodes(problem)
-    out = [jnp.zeros(n)] * 4
-    for term, values in zip(problem.terms, at_points, strict=True):
-        table = dict(zip(term.varying, values, strict=True)) if term.domain.normal is None else {}
-        for k, (wanted, share) in enumerate(keys.weighted()):
-            found = [table[key] for key in wanted if key in table]
-            if found:
-                out[k] = out[k] + share * _sum(term.domain, sum(found), n)
-    return jnp.stack(out)
-
-
-def coefficients(problem: Problem, at_points, fixed: Steady, groups, dt) -> Coefficients:
+def coefficients(problem: Problem, varying, fixed: Steady, groups, dt) -> Coefficients:
     """Nodal coefficients of the Cahn-Hilliard block; `groups` are of nodes of which some are tied."""
-    total = fixed.constant + dt * fixed.rated + _varying_sums(problem, at_points)
+    total = fixed.constant + dt * fixed.rated + varying
     sites = fixed.sites
     if groups is not None:
         number, zero = groups
@@ -220,39 +230,49 @@ def steady(problem: Problem, x, rate, prev, t, normals) -> Steady:
 
 def _constant_sums(problem: Problem, x, rate, prev, t):
     """Nodal sums of constant entries, of those proportional to dt at dt = 1, and of the site density."""
-    keys, n = _keys(problem), _nodes(problem)
-    out = {Entry.CONSTANT: [jnp.zeros(n)] * 4, Entry.DT: [jnp.zeros(n)] * 4}
-    sites = jnp.zeros(n)
-    for term, params in _cells(problem):
-        kinds = dict(term.entries)
-        entry = assembly.entries(term, params, expand(problem, x), rate, prev, t, jnp.ones(()))
-        for k, (wanted, share) in enumerate(keys.weighted()):
-            for key in wanted:
-                if kinds.get(key) in out:
-                    sums = out[kinds[key]]
-                    sums[k] = sums[k] + share * _sum(term.domain, entry(*key), n)
-        if keys.sites in kinds:
-            sites = sites - _sum(term.domain, entry(*keys.sites), n)
-    return jnp.stack(out[Entry.CONSTANT]), jnp.stack(out[Entry.DT]), sites
+    keys, now, one = _keys(problem), expand(problem, x), jnp.ones(())
+
+    def add(part, total):
+        out, sites = {kind: list(total[0][k]) for k, kind in enumerate((Entry.CONSTANT, Entry.DT))}, total[1]
+        for term, params in _cells(part):
+            kinds = dict(term.entries)
+            entry = assembly.entries(term, params, now, rate, prev, t, one)
+            for k, (wanted, share) in enumerate(keys.weighted()):
+                for key in wanted:
+                    if kinds.get(key) in out:
+                        sums = out[kinds[key]]
+                        sums[k] = _add(sums[k], share, term.domain, entry(*key))
+            if keys.sites in kinds:
+                sites = _add(sites, -1.0, term.domain, entry(*keys.sites))
+        return (tuple(out[Entry.CONSTANT]), tuple(out[Entry.DT])), sites
+
+    nothing = (jnp.zeros(_nodes(problem)),) * 4
+    (constant, rated), sites = over_slices(problem, add, ((nothing, nothing), nothing[0]))
+    return jnp.stack(constant), jnp.stack(rated), sites
 
 
 def _scalar_matrices(problem: Problem, x, rate, prev, t, place, zero):
     """Values of the mass, stiffness and gradient-energy matrices on the pattern of a scalar."""
-    keys = _keys(problem)
+    keys, now, one = _keys(problem), expand(problem, x), jnp.ones(())
     c = keys.curvature[0][0]
-    mass = stiffness = gradient = zero
-    for term, params in _cells(problem):
-        kinds, axes = dict(term.entries), range(1, term.domain.dim + 1)
-        entry = assembly.entries(term, params, expand(problem, x), rate, prev, t, jnp.ones(()))
-        if keys.sites in kinds:
-            sites = -entry(*keys.sites)
-            mass = assembly.scattered(mass, {(0, 0): sites}, term.domain, place)
-            stiffness = assembly.scattered(stiffness, {(a, a): sites for a in axes}, term.domain, place)
-        pairs = [(a, b) for a in axes for b in axes if (c + a, c + b) in kinds]
-        if pairs:
-            curved = {(a, b): entry(c + a, c + b) for a, b in pairs}
-            gradient = assembly.scattered(gradient, curved, term.domain, place)
-    return mass, stiffness, gradient
+
+    def add(part, total):
+        mass, stiffness, gradient = total
+        for term, params in _cells(part):
+            kinds, axes = dict(term.entries), range(1, term.domain.dim + 1)
+            entry = assembly.entries(term, params, now, rate, prev, t, one)
+            here = _places(part, term.domain, place)
+            if keys.sites in kinds:
+                sites = -entry(*keys.sites)
+                mass = assembly.scattered(mass, {(0, 0): sites}, term.domain, here)
+                stiffness = assembly.scattered(stiffness, {(a, a): sites for a in axes}, term.domain, here)
+            pairs = [(a, b) for a in axes for b in axes if (c + a, c + b) in kinds]
+            if pairs:
+                curved = {(a, b): entry(c + a, c + b) for a, b in pairs}
+                gradient = assembly.scattered(gradient, curved, term.domain, here)
+        return mass, stiffness, gradient
+
+    return over_slices(problem, add, (zero, zero, zero))
 
 
 def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:
@@ -282,7 +302,7 @@ def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:
         found = jnp.sum(force * jnp.linalg.solve(acoustic, force[..., None])[..., 0], -1)
         sites = -value(c, problem.fields.index("mu") * width)
         most = jnp.maximum(most, jnp.max(jnp.where(sites > 0, found / jnp.where(sites > 0, sites, 1.0), 0.0)))
-    return most
+    return across(problem, most, "max")
 
 
 def _thinned(domain):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,25 +15,28 @@ from jaxtyping import Array, Float
 from .coefficients import FieldParts
 from .fem import assembly
 from .fem.assembly import Tangent
+from .fem.slices import across, over_slices
+from .kernels import Kernels
 from .problem import (
+    BUDGET,
     Drive,
     Packed,
     Problem,
     State,
-    columns,
-    compiled,
+    constants,
     expand,
     ledger,
     residual,
     restrict,
-    slopes,
     stress_at_points,
+    stresses,
     tangent,
 )
 from .solve.fields import FieldTangent
 from .solve.linear import AbstractLinearSolver, Size
 from .solve.newton import Newton, Result, System
 from .solve.step import Formula
+from .units import parse
 
 FRACTION_TO_BOUNDARY = 0.9
 
@@ -54,16 +57,26 @@ class Evolution:
     """Takes steps of a problem: holds the constant part of its tangent and compiled functions of its state.
 
     All vectors are the reduced, scaled unknowns; `start` and `state` translate.
+
+    Args:
+        problem: what evolves.
+        newton: default `Newton()`.
+        budget: memory for values at quadrature points and element matrices, such as "256 MB"; cells are taken in as
+            many chunks as that needs [byte].
+        devices: such as `jax.devices()`: each evaluates its part of the cells; default: one does all.
     """
 
-    def __init__(self, problem: Problem, newton: Newton | None = None):
+    def __init__(
+        self, problem: Problem, newton: Newton | None = None, *, budget: float | str = BUDGET,
+        devices: Sequence[Any] | None = None,
+    ):  # fmt: skip
         self.problem = problem
         newton = newton or Newton()
         linear, _ = linear_solver(problem, newton)
         self.newton = dataclasses.replace(newton, linear=linear)
         self.time_scale = problem.scales.of("s")
-        self._leaves, self._structure = jax.tree.flatten(problem.kernel())
-        self._constants = self._call(_constants, problem.pack(problem.uniform(0.5)))
+        self._call = Kernels(problem, float(parse(budget, "byte", name="budget")), devices)
+        self._constants = self._call(constants, problem.pack(problem.uniform(0.5)))
         ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
         self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
         self._index = np.asarray(problem.lift.index)
@@ -75,9 +88,6 @@ class Evolution:
         other = copy.copy(self)
         other.newton, other._parts = dataclasses.replace(self.newton, linear=linear), None
         return other
-
-    def _call(self, function: Callable, *args: Any) -> Any:
-        return compiled(function, self._structure)(self._leaves, *args)
 
     @property
     def sites(self) -> float:
@@ -124,14 +134,13 @@ class Evolution:
 
     def residual(self, x, given, drive: Drive) -> Float[Array, " N"]:
         """Reduced residual; `given` is (rate, prev, t, dt), scaled."""
-        return self._call(_residual, self._call(slopes, x, *given), x, given[-1], drive.prescribed, drive.value)
+        return self._call(_residual, x, *given, drive.prescribed, drive.value)
 
     def tangent(self, x, given, drive: Drive) -> Tangent | FieldTangent:
         """Its derivative through both slots."""
-        at_points = self._call(columns, x, *given)
         if self._parts is not None:
-            return self._parts.tangent(x, given, at_points, drive, self._balance)
-        values = self._call(_tangent, self._constants, at_points, given[-1], drive.prescribed, drive.value)
+            return self._parts.tangent(x, given, drive, self._balance)
+        values = self._call(_tangent, self._constants, x, *given, drive.prescribed, drive.value)
         return Tangent(values[0], values[1], self.problem.pattern, self._balance)
 
     def step(self, formula: Formula, states, guess, t: float, drive: Drive, linear_state: Any = None) -> Result:
@@ -211,24 +220,23 @@ def linear_solver(problem: Problem, newton: Newton) -> tuple[AbstractLinearSolve
 # --- kernels: pure functions of (problem, arrays) -------------------------------------------------------------------
 
 
-def _constants(problem: Problem, now: Packed):
-    return assembly.constant(problem.terms, problem.parameters(), problem.pattern, problem.lift, now)
+def _residual(problem: Problem, x, rate, prev, t, dt, prescribed, value):
+    return residual(problem, x, rate, prev, t, dt, Drive(prescribed, value))
 
 
-def _residual(problem: Problem, at_points, x, dt, prescribed, value):
-    return residual(problem, at_points, x, dt, Drive(prescribed, value))
-
-
-def _tangent(problem: Problem, constants, at_points, dt, prescribed, value):
-    return tangent(problem, constants, at_points, dt, Drive(prescribed, value))
+def _tangent(problem: Problem, constants, x, rate, prev, t, dt, prescribed, value):
+    return tangent(problem, constants, x, rate, prev, t, dt, Drive(prescribed, value))
 
 
 def _content(problem: Problem, Z: Float[Array, "fields n"]) -> Float[Array, ""]:
     """Integral of c_max c over all cells, scaled."""
-    total = jnp.zeros(())
-    for dom, weight, c_max in _volumes(problem):
-        total = total + jnp.sum(weight * c_max * dom.at_points(Z)[problem.fields.index("c")][0])
-    return total
+
+    def add(part, total):
+        for dom, weight, c_max in _volumes(part):
+            total = total + jnp.sum(weight * c_max * dom.at_points(Z)[part.fields.index("c")][0])
+        return total
+
+    return over_slices(problem, add, jnp.zeros(()))
 
 
 def _volumes(problem: Problem):
@@ -247,10 +255,13 @@ def _current(problem: Problem, x) -> Float[Array, ""]:
     now = expand(problem, x)
     one, zero = jnp.ones(()), jnp.zeros(())
 
-    def potential(s):
-        return assembly.potential(problem.terms, problem.parameters(), (now[0], s), now, now, now, zero, one)
+    def add(part, total):
+        def potential(s):
+            return assembly.potential(part.terms, part.parameters(), (now[0], s), now, now, now, zero, one)
 
-    return jax.grad(potential)(now[1])[problem.scalars.index("V")]
+        return total + jax.grad(potential)(now[1])
+
+    return over_slices(problem, add, jnp.zeros_like(now[1]))[problem.scalars.index("V")]
 
 
 def _measures(problem: Problem, x) -> dict[str, Any]:
@@ -261,12 +272,25 @@ def _measures(problem: Problem, x) -> dict[str, Any]:
         c = now[0][problem.fields.index("c")]
         out |= {"content": _content(problem, now[0]), "c_min": jnp.min(c), "c_max": jnp.max(c)}
     out["current"] = _current(problem, x) if "V" in problem.scalars else zero
-    peaks = _peaks(problem, now) if "u.x" in problem.fields else (zero, zero)
+    stressed = "u.x" in problem.fields and any(p.stored() for p in problem.potentials)
+    peaks = _peaks(problem, now) if stressed else (zero, zero)
     return out | {"principal": peaks[0], "von_mises": peaks[1]}
 
 
 def _peaks(problem: Problem, packed: Packed):
-    xx, yy, zz, yz, xz, xy = stress_at_points(problem, packed)
+    """Largest principal and von Mises stress at the points."""
+    energies = [p for p in problem.potentials if p.stored()]
+    if len({p.on for p in energies}) > 1:  # stresses of several terms add up
+        return across(problem, _largest(stress_at_points(problem, packed)), "max")
+
+    def add(part, most):
+        return jax.tree.map(jnp.maximum, most, _largest(stresses(part, packed)[0][1]))
+
+    return over_slices(problem, add, (jnp.asarray(-jnp.inf), jnp.asarray(0.0)), "max")
+
+
+def _largest(stress):
+    xx, yy, zz, yz, xz, xy = stress
     von_mises = jnp.sqrt(0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2) + 3 * (yz**2 + xz**2 + xy**2))
     return jnp.max(_largest_principal(xx, yy, zz, yz, xz, xy)), jnp.max(von_mises)
 
@@ -286,12 +310,17 @@ def _step_limit(problem: Problem, x, dx, bounds):
     k = problem.fields.index("c")
     c = expand(problem, x)[0][k]
     dc = problem.lift.increment(dx[: problem.lift.size]).reshape(len(problem.fields), -1)[k]
-    inside = [term.domain.at_points(jnp.stack([c, dc])) for term in problem.terms]
-    pairs = [(c, dc), *((v[0][0].ravel(), v[1][0].ravel()) for v in inside)]
-    worst = jnp.ones(())
-    for value, change in pairs:
+
+    def admitted(value, change):
         down = jnp.where(change < 0, (value - bounds[0]) / jnp.maximum(-change, 1e-300), jnp.inf)
         up = jnp.where(change > 0, (bounds[1] - value) / jnp.maximum(change, 1e-300), jnp.inf)
         room = jnp.min(jnp.minimum(down, up))
-        worst = jnp.minimum(worst, jnp.where(room > 1.0, 1.0, FRACTION_TO_BOUNDARY * room))
-    return worst
+        return jnp.where(room > 1.0, 1.0, FRACTION_TO_BOUNDARY * room)
+
+    def worst(part, least):
+        for term in part.terms:
+            value, change = (v[0] for v in term.domain.at_points(jnp.stack([c, dc])))
+            least = jnp.minimum(least, admitted(value, change))
+        return least
+
+    return over_slices(problem, worst, admitted(c, dc), "min")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,12 +20,14 @@ from .fem.assembly import Border, Pattern, Term
 from .fem.constraints import AbstractConstraint, Lift, build_lift
 from .fem.elements import DEFAULT_DEGREE
 from .fem.mesh import Mesh
+from .fem.slices import Slicing, chunks, over_chunks, over_slices
 from .physics.interface import ButlerVolmer
 from .physics.kinematics import AXES, AbstractKinematics, PlaneStrain, Solid
 from .physics.stored import Stored
 from .tensors import Tensor, Vector
 from .units import FIELD_UNITS, Scales
 
+BUDGET = 256e6  # what a kernel may hold at quadrature points and in element matrices [byte]
 SCALAR_UNITS = {"V": "V", "mu_mean": "J/mol"}
 Packed = tuple[Float[Array, "fields n"], Float[Array, " m"]]
 
@@ -98,6 +101,7 @@ class Problem(eqx.Module):
     pattern: Pattern
     notes: tuple[str, ...] = eqx.field(static=True)
     degree: int = eqx.field(static=True)
+    slicing: Slicing = eqx.field(static=True, default=Slicing())
 
     @classmethod
     def build(
@@ -158,10 +162,20 @@ class Problem(eqx.Module):
             pattern, tuple(notes), degree,
         )  # fmt: skip
 
-    def kernel(self) -> Problem:
-        """A copy with what compiled functions need, and nothing else: all its leaves are arrays on the device."""
-        lean = eqx.tree_at(lambda p: (p.mesh, p.constraints), self, (None, ()))
+    def kernel(self, budget: float = BUDGET) -> Problem:
+        """A copy with what compiled functions need, and nothing else: all its leaves are arrays on the device.
+
+        Args:
+            budget: what such a function may hold at quadrature points and in element matrices [byte].
+        """
+        slicing = Slicing(chunks(self.terms, budget))
+        lean = dataclasses.replace(self, mesh=None, constraints=(), slicing=slicing)  # pyright: ignore
         return jax.tree.map(jnp.asarray, lean)
+
+    def window(self, k: Any) -> Problem:
+        """The k-th chunk of its cells."""
+        terms = [eqx.tree_at(lambda t: t.domain, t, t.domain.window(k, self.slicing.chunks)) for t in self.terms]
+        return dataclasses.replace(self, terms=tuple(terms), slicing=Slicing())
 
     @property
     def unknowns(self) -> int:
@@ -274,36 +288,49 @@ def evaluated(problem: Problem, function: Callable, *args: Any) -> Any:
     return compiled(function, structure)(leaves, *args)
 
 
-def slopes(problem: Problem, x, rate: Packed, prev: Packed, t, dt) -> Any:
-    """First half of the residual: physics at points."""
-    return assembly.slopes(problem.terms, problem.parameters(), expand(problem, x), rate, prev, t, dt)
+def residual(problem: Problem, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> Float[Array, " N"]:
+    """Reduced residual: nodal rows, then one row for each global scalar."""
+    now = expand(problem, x)
 
+    def add(part, total):
+        return assembly.residual(part.terms, part.parameters(), now, rate, prev, t, dt, total)
 
-def residual(problem: Problem, at_points, x, dt, drive: Drive) -> Float[Array, " N"]:
-    """Second half: reduced residual, nodal rows, then one row for each global scalar."""
-    Z, s = expand(problem, x)
-    R, r = assembly.residual(problem.terms, at_points, len(problem.fields), Z.shape[1], len(problem.scalars))
+    fields, n = now[0].shape
+    R, r = over_slices(problem, add, assembly.no_residual(fields, n, len(now[1])))
     loaded = r - drive.value * jnp.where(_rated(problem), dt, 1.0)
-    r = jnp.where(drive.prescribed, s - drive.value, loaded)
-    return jnp.concatenate([problem.lift.reduce(R.ravel()), r])
+    r = jnp.where(drive.prescribed, now[1] - drive.value, loaded)
+    return jnp.concatenate([problem.lift.reduce(jnp.concatenate(R)), r])
 
 
-def columns(problem: Problem, x, rate: Packed, prev: Packed, t, dt) -> Any:
-    """First half of the tangent: varying entries at points, both slots differentiated."""
-    return assembly.columns(problem.terms, problem.parameters(), expand(problem, x), rate, prev, t, dt)
+def constants(problem: Problem, now: Packed) -> tuple[assembly.Values, assembly.Values]:
+    """The parts A and B of the tangent A + dt B + varying."""
+
+    def add(part, total):
+        return assembly.constant(part.terms, part.parameters(), problem.pattern, problem.lift, now, total)
+
+    zero = assembly.no_values(problem.pattern, len(now[1]))
+    return over_slices(problem, add, (zero, zero))
 
 
-def tangent(problem: Problem, constants, at_points, dt, drive: Drive) -> tuple[Array, Border]:
-    """Second half: derivative of the residual, as values of the pattern and the border."""
-    A, B = constants
-    C = assembly.varying(
-        problem.terms, at_points, problem.pattern, problem.lift, len(problem.fields), len(problem.scalars)
-    )
+def tangent(problem: Problem, parts, x, rate: Packed, prev: Packed, t, dt, drive: Drive) -> assembly.Values:
+    """Its derivative, both slots differentiated, from the constant parts: values of the pattern and the border."""
+    now = expand(problem, x)
+
+    def add(part, total):
+        lift = problem.lift
+        return assembly.varying(part.terms, part.parameters(), part.pattern, lift, now, rate, prev, t, dt, total)
+
+    C = over_slices(problem, add, assembly.no_values(problem.pattern, len(now[1])))
+    A, B = parts
     data, border = assembly.combine(A, B, C, dt)
+    return data, driven(border, drive)
+
+
+def driven(border: Border, drive: Drive) -> Border:
+    """The border where the residual's row of a prescribed scalar is its distance from the given value."""
     fixed = drive.prescribed[:, None]
     row = jnp.where(fixed, 0.0, border.row)
-    corner = jnp.where(fixed, jnp.eye(len(drive.value)), border.corner)
-    return data, Border(border.column, row, corner)
+    return Border(border.column, row, jnp.where(fixed, jnp.eye(len(drive.value)), border.corner))
 
 
 def expand(problem: Problem, x: Float[Array, " N"]) -> Packed:
@@ -320,33 +347,52 @@ def restrict(problem: Problem, packed: Packed) -> Float[Array, " N"]:
 
 def ledger(problem: Problem, now: Packed) -> dict[str, Any]:
     """Scaled stored energy of each named part, summed over domains."""
-    out: dict[str, Any] = {}
-    for term, params in zip(problem.terms, problem.parameters(), strict=True):
-        s = _local(problem, term, params, now)
-        weight = term.domain.weight * params[2].weight(s.x)
-        for part in (energy for p in params[0] for energy in p.stored()):
-            out[part.name] = out.get(part.name, 0.0) + jnp.sum(weight * part(s))
-    return out
+
+    def add(part, total):
+        out = dict(total)
+        for term, params in zip(part.terms, part.parameters(), strict=True):
+            s = _local(part, term, params, now)
+            weight = term.domain.weight * params[2].weight(s.x)
+            for energy in (energy for p in params[0] for energy in p.stored()):
+                out[energy.name] = out[energy.name] + jnp.sum(weight * energy(s))
+        return out
+
+    names = [energy.name for p in problem.potentials for energy in p.stored()]
+    return over_slices(problem, add, {name: jnp.zeros(()) for name in names})
 
 
 def stress_at_points(problem: Problem, now: Packed) -> Float[Array, "6 q cells"]:
-    """Scaled Cauchy stress d psi / d strain at the quadrature points of all cells (xx yy zz yz xz xy)."""
-    out = jnp.zeros((6, len(_cell_term(problem).domain.x[0]), problem.pattern.node_pair.shape[2]))
-    for term, params in zip(problem.terms, problem.parameters(), strict=True):
-        energies = [e for p in params[0] for e in p.stored()]
-        if term.domain.normal is not None or not energies or "u.x" not in problem.fields:
-            continue
-        s = _local(problem, term, params, now)
-        shape = term.domain.weight.shape
-        H = jax.tree.map(lambda a, shape=shape: jnp.broadcast_to(jnp.asarray(a, float), shape), _dense(s.H))
+    """Scaled Cauchy stress at the quadrature points of all cells (xx yy zz yz xz xy)."""
 
-        def total(H, s=s, energies=energies, shape=shape):
-            return sum(jnp.sum(jnp.broadcast_to(e(s.replace(H=H)), shape)) for e in energies)
+    def add(part, total):
+        for term, values in stresses(part, now):
+            fresh = jnp.where(term.domain.weight > 0, jnp.stack(values), 0.0)
+            total = total.at[:, :, term.domain.cell].add(fresh)
+        return total
 
-        sigma = jax.grad(total)(H).sym
-        values = jnp.stack([sigma.xx, sigma.yy, sigma.zz, sigma.yz, sigma.xz, sigma.xy])
-        out = out.at[:, :, term.domain.cell].add(values)
-    return out
+    start = jnp.zeros((6, len(_cell_term(problem).domain.x[0]), problem.pattern.node_pair.shape[2]))
+    return over_chunks(problem, add, start)
+
+
+def stresses(problem: Problem, now: Packed) -> list[tuple[Term, tuple[Array, ...]]]:
+    """The part of each term in the stress d psi / d strain, at the points of its own cells; parts add up."""
+    pairs = zip(problem.terms, problem.parameters(), strict=True)
+    found = [(term, params, [e for p in params[0] for e in p.stored()]) for term, params in pairs]
+    return [
+        (term, _stress(problem, term, params, energies, now))
+        for term, params, energies in found if energies and term.domain.normal is None and "u.x" in problem.fields
+    ]  # fmt: skip
+
+
+def _stress(problem, term, params, energies, now):
+    s, shape = _local(problem, term, params, now), term.domain.weight.shape
+    H = jax.tree.map(lambda a: jnp.broadcast_to(jnp.asarray(a, float), shape), _dense(s.H))
+
+    def total(H):
+        return sum(jnp.sum(jnp.broadcast_to(e(s.replace(H=H)), shape)) for e in energies)
+
+    sigma = jax.grad(total)(H).sym
+    return sigma.xx, sigma.yy, sigma.zz, sigma.yz, sigma.xz, sigma.xy
 
 
 def _cell_term(problem: Problem) -> Term:

@@ -19,8 +19,9 @@ BELOW = {
     "materials": {"errors", "units", "tensors", "density", "physics"},
 }
 BELOW["problem"] = set(BELOW) - {"geometry"}
+BELOW["kernels"] = BELOW["problem"] | {"problem"}
 BELOW["coefficients"] = BELOW["problem"] | {"problem"}
-BELOW["evolution"] = BELOW["coefficients"] | {"coefficients"}
+BELOW["evolution"] = BELOW["coefficients"] | {"coefficients", "kernels"}
 BELOW["ladder"] = BELOW["evolution"] | {"evolution"}
 BELOW["equilibrium"] = BELOW["ladder"] | {"ladder"}
 BELOW["protocol"] = {"errors", "units"}

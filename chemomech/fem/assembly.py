@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -23,6 +23,8 @@ from .mesh import Mesh
 from .structure import FIXED, STATE, STEP, Entry, classify, colour
 
 Point = Any  # (fields, scalars): fields[f][0 value, 1.. gradient], scalars[s]
+T = TypeVar("T")
+Residual = tuple[tuple[Float[Array, " n"], ...], Float[Array, " m"]]  # by field, and of the global scalars
 Density = Callable[..., Any]  # density(now, frozen, rate, prev, x, normal, t, dt, parameters) -> scalar
 
 
@@ -32,6 +34,9 @@ class Border(eqx.Module):
     column: Float[Array, "m reduced"]  # dR_nodal / ds
     row: Float[Array, "m reduced"]  # dR_s / d nodal
     corner: Float[Array, "m m"]
+
+
+Values = tuple[Array, Border]  # of the nodal pattern, and what borders it
 
 
 class Tangent(eqx.Module):
@@ -192,46 +197,44 @@ def potential(terms, parameters, now, frozen, rate, prev, t, dt) -> Float[Array,
     return total
 
 
-# Residual and tangent come in two halves, physics at points and sums over nodes, to be compiled apart: in one piece
-# XLA fuses them and evaluates the physics anew for every node, or pair of nodes, of an element.
+# Everything below adds the contributions of some terms to sums that it is given, so that a whole can be taken slice by
+# slice (`slices.py`); physics at points and sums over nodes are kept apart.
 
 
-def slopes(terms, parameters, now, rate, prev, t, dt) -> list[list[Float[Array, "q e"]]]:
-    """Weighted derivatives of each density with respect to the values at points, at frozen = now."""
-    out = []
+def residual(terms, parameters, now, rate, prev, t, dt, total: Residual) -> Residual:
+    """The residual of all nodal values and scalars, at frozen = now."""
+    nodal, scalar = total
     for term, params in zip(terms, parameters, strict=True):
-        here = [evaluate(term, *state) for state in (now, rate, prev)]
-        gradient = _gradient(
-            term.density, len(now[0]), term.domain.dim, _flat(here[0]), here[0], here[1], here[2],
-            *_context(term), t, dt, params,
-        )  # fmt: skip
-        out.append([jnp.broadcast_to(term.domain.weight * g, term.domain.weight.shape) for g in gradient])
-    return out
-
-
-def residual(terms, at_points, fields: int, n: int, m: int) -> tuple[Float[Array, "fields n"], Float[Array, " m"]]:
-    """The residual of all nodal values and scalars, from the slopes at points."""
-    nodal, scalar = jnp.zeros((fields, n)), jnp.zeros(m)
-    for term, values in zip(terms, at_points, strict=True):
-        by_field, by_scalar = _point(values, fields, term.domain.dim)
-        nodal = nodal + jnp.stack([term.domain.gathered(slope, n) for slope in by_field])
+        values = term.domain.apart(functools.partial(_slopes, term, params, now, rate, prev, t, dt))
+        by_field, by_scalar = _point(values, len(now[0]), term.domain.dim)
+        nodal = tuple(term.domain.gathered(slope, row) for slope, row in zip(by_field, nodal, strict=True))
         if by_scalar:
             scalar = scalar + jnp.stack([jnp.sum(g) for g in by_scalar])
     return nodal, scalar
 
 
-def columns(terms, parameters, now, rate, prev, t, dt) -> list[list[Float[Array, "q e"]]]:
-    """The varying entries of each term's pointwise tangent, in the order of its `varying`."""
-    out = []
-    for term, params in zip(terms, parameters, strict=True):
+def _slopes(term: Term, params, now, rate, prev, t, dt) -> list[Float[Array, "q e"]]:
+    """Weighted derivatives of a density with respect to the values at points."""
+    here, weight = [evaluate(term, *state) for state in (now, rate, prev)], term.domain.weight
+    gradient = _gradient(
+        term.density, len(now[0]), term.domain.dim, _flat(here[0]), *here, *_context(term), t, dt, params
+    )
+    return [jnp.broadcast_to(weight * g, weight.shape) for g in gradient]
+
+
+def columns(term: Term, params, now, rate, prev, t, dt) -> dict[tuple[int, int], Float[Array, "q e"]]:
+    """The varying entries (row, column) of a term's pointwise tangent, both slots differentiated."""
+
+    def make():
         here = [evaluate(term, *state) for state in (now, rate, prev)]
         made = _columns(
             term.density, len(now[0]), term.domain.dim, term.groups, _flat(here[0]), here[1], here[2],
             *_context(term), t, dt, params,
         )  # fmt: skip
         where = {q: k for k, group in enumerate(term.groups) for q in group}
-        out.append([jnp.broadcast_to(made[where[q]][p], term.domain.weight.shape) for p, q in term.varying])
-    return out
+        return [jnp.broadcast_to(made[where[q]][p], term.domain.weight.shape) for p, q in term.varying]
+
+    return dict(zip(term.varying, term.domain.apart(make), strict=True))
 
 
 def entries(term: Term, parameters, now, rate, prev, t, dt) -> Callable[[int, int], Float[Array, "q e"]]:
@@ -248,24 +251,23 @@ def entries(term: Term, parameters, now, rate, prev, t, dt) -> Callable[[int, in
     return lambda p, q: jnp.broadcast_to(column(q)[p], term.domain.weight.shape)
 
 
-def scattered(data: Float[Array, " nnz"], values, domain: Domain, place: Int[Array, "k k cells"]) -> Array:
+def scattered(data: Float[Array, " nnz"], values, domain: Domain, place: Int[Array, "k k e"]) -> Array:
     """Element matrices of one scalar added up: values[a, b] between derivatives a and b (0: the value itself)."""
     block = sum(_contract(domain.weight * D, domain.trial(a), domain.trial(b)) for (a, b), D in values.items())
-    return data.at[place[:, :, domain.cell]].add(block)
+    return data.at[place].add(block, mode="drop")
 
 
-def varying(terms, at_points, pattern: Pattern, lift: Lift, fields: int, m: int) -> tuple[Array, Border]:
-    """The part of the tangent that changes with the state, from its entries at points."""
-    out = _empty(pattern, m)
-    for term, values in zip(terms, at_points, strict=True):
-        entries = dict(zip(term.varying, values, strict=True))
-        out = _scatter(out, entries, term.domain, pattern, lift, fields)
-    return out
+def varying(terms, parameters, pattern: Pattern, lift: Lift, now, rate, prev, t, dt, total: Values) -> Values:
+    """The part of the tangent that changes with the state."""
+    for term, params in zip(terms, parameters, strict=True):
+        entries = columns(term, params, now, rate, prev, t, dt)
+        total = _scatter(total, entries, term.domain, pattern, lift, len(now[0]))
+    return total
 
 
-def constant(terms, parameters, pattern: Pattern, lift: Lift, now) -> tuple[tuple[Array, Border], tuple[Array, Border]]:
+def constant(terms, parameters, pattern: Pattern, lift: Lift, now, total: tuple[Values, Values]):
     """The constant parts A and B of the tangent A + dt B + varying."""
-    out = {Entry.CONSTANT: _empty(pattern, len(now[1])), Entry.DT: _empty(pattern, len(now[1]))}
+    out = dict(zip((Entry.CONSTANT, Entry.DT), total, strict=True))
     one = jnp.ones(())
     for term, params in zip(terms, parameters, strict=True):
         keys = {key: kind for key, kind in term.entries if kind in out}
@@ -282,36 +284,54 @@ def constant(terms, parameters, pattern: Pattern, lift: Lift, now) -> tuple[tupl
     return out[Entry.CONSTANT], out[Entry.DT]
 
 
-def _empty(pattern: Pattern, m: int) -> tuple[Array, Border]:
-    border = Border(jnp.zeros((m, pattern.size)), jnp.zeros((m, pattern.size)), jnp.zeros((m, m)))
-    return jnp.zeros(pattern.nnz), border
+def no_residual(fields: int, n: int, m: int) -> Residual:
+    """Zeros to add to."""
+    return tuple(jnp.zeros(n) for _ in range(fields)), jnp.zeros(m)
 
 
-def _scatter(out, values, domain: Domain, pattern: Pattern, lift: Lift, fields: int):
-    data, border = out
+def no_border(size: int, m: int) -> Border:
+    """Zeros to add to."""
+    return Border(jnp.zeros((m, size)), jnp.zeros((m, size)), jnp.zeros((m, m)))
+
+
+def no_values(pattern: Pattern, m: int) -> Values:
+    """Zeros to add to."""
+    return jnp.zeros(pattern.nnz), no_border(pattern.size, m)
+
+
+def _scatter(total: Values, values, domain: Domain, pattern: Pattern, lift: Lift, fields: int) -> Values:
+    data, width = total[0], domain.dim + 1
+    pair = domain.apart(lambda: pattern.node_pair[:, :, domain.cell])
+    for (i, j), entries in by_pair(values, width, fields).items():
+        data = scattered(data, entries, domain, pattern.slot[i, j][pair])
+    return data, bordered(total[1], values, domain, lift, fields)
+
+
+def by_pair(values, width: int, fields: int) -> dict[tuple[int, int], dict[tuple[int, int], Array]]:
+    """Entries between nodal values, by the two fields and then by their derivatives."""
+    out: dict[tuple[int, int], dict[tuple[int, int], Array]] = {}
+    for (p, q), D in values.items():
+        if max(p, q) < fields * width:
+            out.setdefault((p // width, q // width), {})[p % width, q % width] = D
+    return out
+
+
+def bordered(border: Border, values, domain: Domain, lift: Lift, fields: int) -> Border:
+    """The entries with a global scalar, added up."""
     width, n = domain.dim + 1, len(lift.index) // fields
     nodal = fields * width
-    blocks: dict[tuple[int, int], Any] = {}
+    column, row, corner = border.column, border.row, border.corner
     for (p, q), D in values.items():
+        if max(p, q) < nodal:
+            continue
         weighted = domain.weight * jnp.broadcast_to(D, domain.weight.shape)
-        if p < nodal and q < nodal:
-            (i, a), (j, b) = divmod(p, width), divmod(q, width)
-            block = _contract(weighted, domain.trial(a), domain.trial(b))
-            blocks[i, j] = blocks[i, j] + block if (i, j) in blocks else block
-        elif p < nodal:
-            i, a = divmod(p, width)
-            column = _collect(weighted, domain.trial(a), lift.index[i * n + domain.nodes], pattern.size)
-            border = eqx.tree_at(lambda b: b.column, border, border.column.at[q - nodal].add(column))
+        if p < nodal:
+            column = _collect(column, q - nodal, weighted, p, domain, lift.index, n)
         elif q < nodal:
-            j, b = divmod(q, width)
-            row = _collect(weighted, domain.trial(b), lift.index[j * n + domain.nodes], pattern.size)
-            border = eqx.tree_at(lambda b: b.row, border, border.row.at[p - nodal].add(row))
+            row = _collect(row, p - nodal, weighted, q, domain, lift.index, n)
         else:
-            corner = border.corner.at[p - nodal, q - nodal].add(jnp.sum(weighted))
-            border = eqx.tree_at(lambda b: b.corner, border, corner)
-    for pair, block in blocks.items():
-        data = data.at[pattern.slot[pair][pattern.node_pair[:, :, domain.cell]]].add(block, mode="drop")
-    return data, border
+            corner = corner.at[p - nodal, q - nodal].add(jnp.sum(weighted))
+    return Border(column, row, corner)
 
 
 def _contract(weighted, test, trial):
@@ -325,11 +345,14 @@ def _contract(weighted, test, trial):
     return sum(weighted[q] * (test[q][:, None] * trial[q][None]) for q in range(test.shape[0]))
 
 
-def _collect(weighted, shape, index, size):
+def _collect(rows, k: int, weighted, p: int, domain: Domain, index, n: int):
+    field, derivative = divmod(p, domain.dim + 1)
+    shape = domain.trial(derivative)
     local = over_points(weighted) * shape[0] if shape.shape[0] == 1 else over_points(weighted, shape)
-    return jnp.zeros(size + 1).at[index].add(jnp.broadcast_to(local, index.shape))[:-1]
+    where = index[field * n + domain.nodes]
+    return rows.at[k, where].add(jnp.broadcast_to(local, where.shape), mode="drop")
 
 
-def combine(A: tuple[Array, Border], B: tuple[Array, Border], C: tuple[Array, Border], dt) -> tuple[Array, Border]:
+def combine(A: T, B: T, C: T, dt) -> T:
     """A + dt B + C."""
     return jax.tree.map(lambda a, b, c: a + dt * b + c, A, B, C)

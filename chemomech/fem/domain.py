@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,6 +13,8 @@ from jaxtyping import Array, Float, Int
 
 from . import elements
 from .mesh import FacetSet, Mesh
+
+T = TypeVar("T")
 
 
 class Domain(eqx.Module):
@@ -32,20 +37,39 @@ class Domain(eqx.Module):
         """Space dimension."""
         return self.x.shape[0]
 
+    def window(self, k: Int[Array, ""], count: int) -> Domain:
+        """The k-th of `count` windows of equal size; the last ones have weight zero where an earlier one has been."""
+        cells = self.cell.shape[0]
+        size = -(-cells // count)
+        start = jnp.minimum(k * size, cells - size)
+        fresh = start + jnp.arange(size) >= k * size
+
+        def cut(v):
+            return jax.lax.dynamic_slice_in_dim(v, start, size, axis=-1) if v.shape[-1] == cells else v
+
+        part = jax.tree.map(cut, self)
+        return eqx.tree_at(lambda domain: domain.weight, part, jnp.where(fresh, part.weight, 0.0))
+
     def at_points(self, Z: Float[Array, "fields n"]) -> list[list[Float[Array, "q e"]]]:
         """Value and gradient components of each nodal field: [field][0 value, 1.. d/dx, d/dy, d/dz]."""
-        k = self.nodes.shape[0]
+        k, constant = self.nodes.shape[0], self.dN.shape[0] == 1
+
+        def gradients(local):
+            return [sum(self.dN[:, a, d] * local[a] for a in range(k)) for d in range(self.dim)]
+
+        def gather():  # one-dimensional gathers: XLA's other kinds are slow
+            locals_ = [[z[self.nodes[a]] for a in range(k)] for z in Z]
+            return [(local, gradients(local) if constant else []) for local in locals_]
+
         out = []
-        for f in range(Z.shape[0]):
-            local = [Z[f][self.nodes[a]] for a in range(k)]  # one-dimensional gathers: XLA's other kinds are slow
+        for local, gradient in self.apart(gather):
             value = sum(self.N[:, a] * local[a] for a in range(k))
-            grads = [sum(self.dN[:, a, d] * local[a] for a in range(k)) for d in range(self.dim)]
-            out.append([jnp.broadcast_to(g, self.weight.shape) for g in (value, *grads)])
+            whole = (value, *(gradient or gradients(local)))
+            out.append([jnp.broadcast_to(g, self.weight.shape) for g in whole])
         return out
 
-    def gathered(self, slopes: list[Float[Array, "q e"]], n: int) -> Float[Array, " n"]:
-        """The transpose of `at_points` for one field: weighted slopes at the points, summed at the nodes."""
-        out = jnp.zeros(n)
+    def gathered(self, slopes: list[Float[Array, "q e"]], out: Float[Array, " n"]) -> Float[Array, " n"]:
+        """The transpose of `at_points` for one field: weighted slopes at the points, added to sums at the nodes."""
         summed = [over_points(g) if self.trial(d).shape[0] == 1 else g for d, g in enumerate(slopes)]
         for a in range(self.nodes.shape[0]):
             share = jnp.zeros(())
@@ -54,6 +78,16 @@ class Domain(eqx.Module):
                 share = share + (g * shape[0] if g.ndim == 1 else over_points(g, shape))
             out = out.at[self.nodes[a]].add(share)
         return out
+
+    def apart(self, make: Callable[[], T]) -> T:
+        """make(), compiled apart from its uses: XLA would fuse them and evaluate it anew for each one.
+
+        On the CPU, jaxlib 0.10 drops barriers before it fuses; a branch, taken on a condition that only we know, stays.
+        """
+        if jax.default_backend() != "cpu":
+            return jax.lax.optimization_barrier(make())
+        zeros = jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), jax.eval_shape(make))
+        return jax.lax.cond(self.cell[0] >= 0, make, lambda: zeros)
 
     def trial(self, derivative: int) -> Float[Array, "q k e"]:
         """Shape functions (0) or one of their gradient components (1, 2, 3)."""
