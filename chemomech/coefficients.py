@@ -27,10 +27,20 @@ from .thermo import coherency
 
 SAMPLE = 400  # cells on which the softest plane wave is looked for
 Key = tuple[int, int]
+Pair = tuple[str, str]
+
+
+class Steady(NamedTuple):
+    """What does not change with the state; the sums are over the cells around each node."""
+
+    constant: Float[Array, "4 n"]
+    rated: Float[Array, "4 n"]  # of what is proportional to dt
+    sites: Float[Array, " n"]
+    relief: Float[Array, ""]  # what the strain of the softest plane wave takes off the curvature
 
 
 class FieldParts:
-    """Blocks, constant parts and nodal coefficients of one problem's tangents.
+    """Blocks, constant parts and nodal coefficients of one problem's tangents, all as JAX arrays.
 
     Args:
         problem: what is solved.
@@ -42,62 +52,70 @@ class FieldParts:
         self.problem, self.constants, self._call = problem, constants, call
         self.blocks: Blocks = build_blocks(problem.mesh, problem.fields, problem.lift, problem.pattern)
         self._place, self._zero = jnp.asarray(self.blocks.entry), jnp.zeros(len(self.blocks.indices))
-        self._fixed: dict[str, Any] | None = None
-        self._steady: dict[tuple[str, str], tuple[Any, Any]] = {}
-        names, width = problem.fields, problem.mesh.dim + 1
-        keys = [key for term in problem.terms for key in term.varying if max(key) < width * len(names)]
-        self._varies = frozenset((names[p // width], names[q // width]) for p, q in keys)
+        self._groups = groups(self.blocks)
+        self._steady: Steady | None = None
+        self._parts: dict[Pair, tuple[Any, Any]] = {}
+        self._varies = frozenset(changing_pairs(problem))
 
     def tangent(self, x, given, at_points, drive: Drive, balance: Any) -> FieldTangent:
         """The tangent at x, block by block; `given` is (rate, prev, t, dt), scaled."""
         dt = given[-1]
-        varying = self._call(_varying_pairs, at_points, self._place, self._zero)
+        varying = self._call(varying_pairs, at_points, self._place, self._zero)
         border = self._call(_border, self.constants, at_points, dt, drive.prescribed, drive.value)
         return FieldTangent(
             self.blocks, self.problem.lift.size, border, balance, self._varies,
             lambda pair: self._values(pair, varying, dt),
-            lambda: self._start(x, given)["scalars"],
-            lambda: self._coefficients(self._start(x, given), at_points, dt),
+            lambda: self._scalars(x, given),
+            lambda: self._call(coefficients, at_points, self._start(x, given), self._groups, dt),
         )  # fmt: skip
 
-    def _values(self, pair, varying, dt):
+    def _values(self, pair: Pair, varying, dt):
         """One pair's values on the pattern of a scalar."""
-        if pair not in self._steady:
+        if pair not in self._parts:
             slot = self.blocks.slot.get(pair)
-            parts = [np.append(np.asarray(part[0]), 0.0)[slot] for part in self.constants] if slot is not None else []
-            self._steady[pair] = tuple(part if np.any(part) else None for part in parts) or (None, None)
-        constant, rated = self._steady[pair]
-        terms = [constant, None if rated is None else dt * rated, varying.get(pair)]
-        present = [np.asarray(v) for v in terms if v is not None]
-        return sum(present[1:], present[0]) if present else None
+            parts = [] if slot is None else [_at(part[0], slot) for part in self.constants]
+            self._parts[pair] = tuple(part if jnp.any(part) else None for part in parts) or (None, None)
+        return _added(*self._parts[pair], varying.get(pair), dt)
 
-    def _start(self, x, given) -> dict[str, Any]:
-        """What does not change with the state, and the scalar matrices at the first one."""
-        if self._fixed is None:
-            b, (rate, prev, t, _) = self.blocks, given
-            data = self._call(_scalar_matrices, x, rate, prev, t, self._place, self._zero)
-            sums = self._call(_constant_sums, x, rate, prev, t)
-            relief = 0.0
-            if "u.x" in self.problem.fields:
-                relief = float(self._call(_relief, x, rate, prev, t, _normals(self.problem.mesh.dim)))
-            matrices = [csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data]
-            self._fixed = {"scalars": Scalars(*matrices), "sums": [np.asarray(v) for v in sums], "relief": relief}
-        return self._fixed
+    def _start(self, x, given) -> Steady:
+        if self._steady is None:
+            rate, prev, t, _ = given
+            self._steady = self._call(steady, x, rate, prev, t, normals(self.problem))
+        return self._steady
 
-    def _coefficients(self, fixed, at_points, dt) -> Coefficients:
-        constant, rated, sites = fixed["sums"]
-        varying = np.asarray(self._call(_varying_sums, at_points))
-        total = self._grouped(constant + dt * rated + varying)
-        mobility, reaction, curvature, kappa = total / self._grouped(sites[None])
-        return Coefficients(
-            np.maximum(mobility, 0.0), np.maximum(reaction, 0.0), curvature - fixed["relief"], np.maximum(kappa, 0.0)
-        )
+    def _scalars(self, x, given) -> Scalars:
+        """The scalar matrices at this state."""
+        b, (rate, prev, t, _) = self.blocks, given
+        data = self._call(_scalar_matrices, x, rate, prev, t, self._place, self._zero)
+        return Scalars(*(csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data))
 
-    def _grouped(self, nodal) -> Float[np.ndarray, "k groups"]:
-        b = self.blocks
-        if b.size == len(b.node):
-            return nodal
-        return np.stack([np.bincount(b.node, row, b.size) for row in nodal])
+
+@jax.jit
+def _at(data, slot):
+    """Values at some places; zero at their number."""
+    return jnp.append(data, 0.0)[slot]
+
+
+@jax.jit
+def _added(constant, rated, varying, dt):
+    terms = [constant, None if rated is None else dt * rated, varying]
+    present = [v for v in terms if v is not None]
+    return sum(present[1:], present[0]) if present else None
+
+
+def groups(blocks: Blocks) -> tuple[Any, Any] | None:
+    """The group of each node and a zero for each group; None where no nodes are tied."""
+    if blocks.size == len(blocks.node):
+        return None
+    return jnp.asarray(blocks.node), jnp.zeros(blocks.size)
+
+
+def changing_pairs(problem: Problem) -> set[Pair]:
+    """Pairs of components whose entries change with the state or the length of the step."""
+    names, width = problem.fields, problem.mesh.dim + 1
+    kinds = (Entry.VARYING, Entry.DT)
+    keys = [key for term in problem.terms for key, kind in term.entries if kind in kinds]
+    return {(names[p // width], names[q // width]) for p, q in keys if max(p, q) < width * len(names)}
 
 
 class _Keys(NamedTuple):
@@ -148,7 +166,7 @@ def _sum(domain, values, n: int):
 # --- kernels --------------------------------------------------------------------------------------------------------
 
 
-def _varying_pairs(problem: Problem, at_points, place, zero) -> dict[tuple[str, str], Float[Array, " nnz"]]:
+def varying_pairs(problem: Problem, at_points, place, zero) -> dict[Pair, Float[Array, " nnz"]]:
     """The part of each pair of components that changes with the state, on the pattern of a scalar."""
     out: dict[tuple[str, str], Any] = {}
     for term, values in zip(problem.terms, at_points, strict=True):
@@ -178,6 +196,25 @@ def _varying_sums(problem: Problem, at_points) -> Float[Array, "4 n"]:
             if found:
                 out[k] = out[k] + share * _sum(term.domain, sum(found), n)
     return jnp.stack(out)
+
+
+def coefficients(problem: Problem, at_points, fixed: Steady, groups, dt) -> Coefficients:
+    """Nodal coefficients of the Cahn-Hilliard block; `groups` are of nodes of which some are tied."""
+    total = fixed.constant + dt * fixed.rated + _varying_sums(problem, at_points)
+    sites = fixed.sites
+    if groups is not None:
+        number, zero = groups
+        total = jnp.stack([zero.at[number].add(row) for row in total])
+        sites = zero.at[number].add(sites)
+    mobility, reaction, curvature, kappa = total / sites
+    positive = [jnp.maximum(v, 0.0) for v in (mobility, reaction, kappa)]
+    return Coefficients(positive[0], positive[1], curvature - fixed.relief, positive[2])
+
+
+def steady(problem: Problem, x, rate, prev, t, normals) -> Steady:
+    """What does not change with the state."""
+    relief = _relief(problem, x, rate, prev, t, normals) if "u.x" in problem.fields else jnp.zeros(())
+    return Steady(*_constant_sums(problem, x, rate, prev, t), relief)
 
 
 def _constant_sums(problem: Problem, x, rate, prev, t):
@@ -253,5 +290,7 @@ def _thinned(domain):
     return jax.tree.map(lambda v: v[..., ::every] if v.shape[-1] > 1 else v, domain)
 
 
-def _normals(dim: int) -> Float[np.ndarray, "k dim"]:
+def normals(problem: Problem) -> Float[np.ndarray, "k dim"]:
+    """Directions in which the softest plane wave is looked for."""
+    dim = problem.terms[0].domain.dim
     return coherency.normals(dim, 61 if dim == 2 else 25)[:, :dim]

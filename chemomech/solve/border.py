@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from ..errors import SolveError
 from .dense_rows import combination, row_products
+from .operators import mapped, namespace
 
-Vector = Float[np.ndarray, " N"]
+Vector = Float[Array, " N"]
 
 
 class Border(NamedTuple):
-    """Columns, rows and corner of the global scalars, on the host."""
+    """Columns, rows and corner of the global scalars."""
 
-    column: Float[np.ndarray, "m n"]
-    row: Float[np.ndarray, "m n"]
-    corner: Float[np.ndarray, "m m"]
+    column: Float[Array, "m n"]
+    row: Float[Array, "m n"]
+    corner: Float[Array, "m m"]
 
     @classmethod
     def of(cls, tangent: Any) -> Border:
-        """The border of a tangent."""
+        """The border of a tangent, on the host."""
         b = tangent.border
         return cls(*(np.asarray(v) for v in (b.column, b.row, b.corner)))
+
+    @property
+    def T(self) -> Border:
+        """That of the transposed matrix."""
+        return Border(self.row, self.column, self.corner.T)
 
 
 class Bordered(NamedTuple):
@@ -33,56 +40,62 @@ class Bordered(NamedTuple):
     matrix: Any
     border: Border
 
-    def apply(self, x: Vector, transpose: bool = False) -> Vector:
-        """K x or K^T x."""
+    @property
+    def T(self) -> Bordered:
+        """The transpose."""
+        return Bordered(self.matrix.T, self.border.T)
+
+    def __matmul__(self, x: Vector) -> Vector:
         n, b = self.matrix.shape[0], self.border
         y, s = x[:n], x[n:]
-        if transpose:
-            return np.concatenate(
-                [self.matrix.T @ y + combination(s, b.row), row_products(b.column, y) + b.corner.T @ s]
-            )
-        return np.concatenate([self.matrix @ y + combination(s, b.column), row_products(b.row, y) + b.corner @ s])
+        nodal = self.matrix @ y
+        if len(s) == 0:
+            return nodal
+        return namespace(x).concatenate([nodal + combination(s, b.column), row_products(b.row, y) + b.corner @ s])
 
     def balanced(self, x: Vector, b: Vector, balance: tuple[Any, Any] | None) -> Vector:
         """x with the multiple of the trial directions added that leaves no residual against the test directions."""
         if balance is None:
             return x
         trial, test = balance
-        small = np.stack([row_products(test, self.apply(v)) for v in trial], axis=1)
-        return x + combination(_small_solve(small, row_products(test, b - self.apply(x))), trial)
+        small = mapped(lambda v: row_products(test, self @ v), trial).T
+        return x + combination(small_solve(small, row_products(test, b - self @ x)), trial)
 
 
-class Elimination:
+class Elimination(NamedTuple):
     """The inverse of a bordered matrix from one of its nodal block, exact or approximate."""
 
-    def __init__(self, inverse: Any, size: int, border: Border):
-        self.inverse, self.size, self.border = inverse, size, border
-        self._eliminated: dict[bool, tuple] = {}
+    inverse: Callable[[Vector], Vector]
+    border: Border
+    Q: Float[Array, "m n"]  # inverse times the columns
+    schur: Float[Array, "m m"]
 
-    def __call__(self, r: Vector, transpose: bool = False) -> Vector:
-        """The (approximate) inverse of the bordered matrix, or of its transpose."""
-        y = self.inverse.solve(np.ascontiguousarray(r[: self.size]), transpose=transpose)
+    @classmethod
+    def of(cls, inverse: Callable[[Vector], Vector], border: Border) -> Elimination:
+        """Eliminate the nodal block from the rows of the global scalars."""
+        if len(border.corner) == 0:
+            return cls(inverse, border, border.column, border.corner)
+        Q = mapped(inverse, border.column)
+        return cls(inverse, border, Q, border.corner - mapped(lambda q: row_products(border.row, q), Q).T)
+
+    def __call__(self, r: Vector) -> Vector:
+        """The (approximate) inverse of the bordered matrix, applied."""
+        n = self.border.column.shape[1]
+        y = self.inverse(r[:n])
         if len(self.border.corner) == 0:
             return y
-        Q, schur, row = self._elimination(transpose)
-        s = _small_solve(schur, r[self.size :] - row_products(row, y))
-        return np.concatenate([y - combination(s, Q), s])
-
-    def _elimination(self, transpose):
-        if transpose not in self._eliminated:
-            b = self.border
-            column, row, corner = (b.row, b.column, b.corner.T) if transpose else (b.column, b.row, b.corner)
-            Q = np.stack([self.inverse.solve(np.ascontiguousarray(v), transpose=transpose) for v in column])
-            self._eliminated[transpose] = (Q, corner - np.stack([row_products(row, q) for q in Q], axis=1), row)
-        return self._eliminated[transpose]
+        s = small_solve(self.schur, r[n:] - row_products(self.border.row, y))
+        return namespace(r).concatenate([y - combination(s, self.Q), s])
 
 
-def _small_solve(A, b):
+def small_solve(A: Float[Array, "m m"], b: Float[Array, " m"]) -> Float[Array, " m"]:
     """The dense system of the global scalars.
 
     Raises:
-        SolveError: it is singular.
+        SolveError: it is singular (on the host; on a device the solution is not finite).
     """
+    if not isinstance(A, np.ndarray):
+        return namespace(A).linalg.solve(A, b)
     try:
         x = np.linalg.solve(A, b)
     except np.linalg.LinAlgError:

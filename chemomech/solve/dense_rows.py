@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 LONG = 50_000
 
 
-def row_products(rows: Float[np.ndarray, "k n"], y: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
+def row_products(rows: Float[Array, "k n"], y: Float[Array, " n"]) -> Float[Array, " k"]:
     """rows @ y"""
-    return rows @ y if len(y) > LONG else np.einsum("kn,n->k", rows, y)
+    return rows @ y if _by_matmul(rows) else np.einsum("kn,n->k", rows, y)
 
 
-def combination(factors: Float[np.ndarray, " k"], rows: Float[np.ndarray, "k n"]) -> Float[np.ndarray, " n"]:
+def combination(factors: Float[Array, " k"], rows: Float[Array, "k n"]) -> Float[Array, " n"]:
     """factors @ rows"""
-    return factors @ rows if rows.shape[1] > LONG else np.einsum("k,kn->n", factors, rows)
+    return factors @ rows if _by_matmul(rows) else np.einsum("k,kn->n", factors, rows)
+
+
+def _by_matmul(rows) -> bool:
+    return rows.shape[1] > LONG or not isinstance(rows, np.ndarray)

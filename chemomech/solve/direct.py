@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -22,7 +23,20 @@ class Factored:
         factor.update(system.matrix)
         self.factor, self.size, self.m = factor, system.matrix.shape[0], len(system.border.corner)
         self.solves, self.spent, self.due = 0, 0, False
-        self.inverse = Elimination(factor, self.size, system.border)
+        self.border = system.border
+
+    @functools.cached_property
+    def inverse(self) -> Elimination:
+        """Of the matrix from which the factor was made."""
+        return Elimination.of(self._solve, self.border)
+
+    @functools.cached_property
+    def transposed(self) -> Elimination:
+        """Of its transpose."""
+        return Elimination.of(functools.partial(self._solve, transpose=True), self.border.T)
+
+    def _solve(self, r, transpose: bool = False):
+        return self.factor.solve(np.ascontiguousarray(r), transpose=transpose)
 
     def price(self) -> float:
         """What a new factor costs, in GMRES iterations: measured ratios, not clocks, so that runs repeat themselves."""
@@ -109,7 +123,6 @@ def _renewed(state: Direct) -> Direct:
 
 
 def _krylov(state, b, rtol, transpose, limit):
-    return fgmres(
-        lambda v: state.system.apply(v, transpose), lambda v: state.factored.inverse(v, transpose), b,
-        rtol=rtol, max_iterations=limit,
-    )  # fmt: skip
+    factored = state.factored
+    system, inverse = (state.system.T, factored.transposed) if transpose else (state.system, factored.inverse)
+    return fgmres(lambda v: system @ v, inverse, b, rtol=rtol, max_iterations=limit)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import numpy as np
-from jaxtyping import Float
-from scipy.sparse import bsr_matrix, csr_matrix
+from jaxtyping import Array, Float, Int
+from scipy.sparse import csr_matrix
 
+from .operators import Pattern, namespace
 from .root_matching import Coefficients
 
-Vector = Float[np.ndarray, " N"]
+Vector = Float[Array, " N"]
 Pair = tuple[str, str]
 
 
@@ -30,130 +32,97 @@ class FieldTangent(NamedTuple):
     size: int  # of the nodal block
     border: Any
     balance: Any  # (trial, test): directions in which a solve must leave no residual
-    varies: frozenset[Pair]  # pairs of components whose entries change with the state
+    varies: frozenset[Pair]  # pairs of components whose entries change with the state or the step
     values: Callable[[Pair], Any]  # on the pattern of a scalar, or None
     scalars: Callable[[], Scalars]
     coefficients: Callable[[], Coefficients]
 
 
-class Assembler:
-    """Makes the matrices of a tangent; what does not change is kept from the first one."""
+class Space(eqx.Module):
+    """Where c, mu and u lie among the unknowns, and the pattern of every block; prescribed values read as zero."""
 
-    def __init__(self, tangent: FieldTangent):
-        b = self.blocks = tangent.blocks
-        self.size, self.dim = tangent.size, b.u.shape[1]
-        self.free_c, self.free_mu, self.free_u = (v < tangent.size for v in (b.c, b.mu, b.u))
-        self.has_c, self.has_mu, self.has_u = (bool(v.any()) for v in (self.free_c, self.free_mu, self.free_u))
-        self.displacement = b.u.ravel()
-        self.names = [f"u.{a}" for a in "xyz"[: self.dim]]
-        self.rows = np.repeat(np.arange(b.size, dtype=np.int32), np.diff(b.indptr))
-        self.diagonal = np.flatnonzero(self.rows == b.indices)
-        self._kept: dict[str, Any] = {}
+    pattern: Any
+    unknowns: dict[str, Int[Array, " part"]]  # of each part that is not prescribed everywhere
+    position: Int[Array, " N"]  # of each unknown in the parts one after the other
+    free: dict[str, Any]  # which entries of a part are not prescribed; None: all
+    dim: int = eqx.field(static=True)
 
-    def matrix(self, data: Vector) -> csr_matrix:
-        """A scalar's matrix."""
-        b = self.blocks
-        return csr_matrix((data, b.indices, b.indptr), shape=(b.size, b.size))
-
-    def held(self, data: Vector, free) -> csr_matrix:
-        """The same with ones for prescribed nodes."""
-        if not free.all():
-            data = data * (free[self.rows] & free[self.blocks.indices])
-            data[self.diagonal[~free]] = 1.0
-        return self.matrix(data)
-
-    def elastic(self, tangent: FieldTangent) -> bsr_matrix | None:
-        """The elastic block, node by node."""
-        return self._keep("elastic", tangent, self.names, self.names, self._elastic)
-
-    def force(self, tangent: FieldTangent) -> bsr_matrix | None:
-        """Rows of u, columns of c."""
-        return self._keep("force", tangent, self.names, ["c"], self._blocks)
-
-    def strain(self, tangent: FieldTangent) -> bsr_matrix | None:
-        """Rows of c, columns of u."""
-        return self._keep("strain", tangent, ["c"], self.names, self._blocks)
-
-    def _keep(self, key, tangent, rows, columns, make):
-        varies = any((i, j) in tangent.varies for i in rows for j in columns)
-        if varies or key not in self._kept:
-            self._kept[key] = make(tangent, rows, columns)
-        return self._kept[key]
-
-    def _blocks(self, tangent, rows, columns) -> bsr_matrix | None:
-        b = self.blocks
-        table = [[tangent.values((i, j)) for j in columns] for i in rows]
-        if all(v is None for row in table for v in row):
-            return None
-        zero = np.zeros(len(b.indices))
-        data = np.stack([np.stack([zero if v is None else v for v in row], -1) for row in table], -2)
-        return bsr_matrix((data, b.indices, b.indptr), shape=(b.size * len(rows), b.size * len(columns)))
-
-    def _elastic(self, tangent, rows, columns) -> bsr_matrix | None:
-        """With a diagonal of usual size where the displacement is prescribed."""
-        made, free = self._blocks(tangent, rows, columns), self.free_u
-        if made is None or free.all():
-            return made
-        made.data *= free[self.rows][:, :, None] & free[self.blocks.indices][:, None, :]
-        nodes, parts = np.nonzero(~free)
-        made.data[self.diagonal[nodes], parts, parts] = np.abs(made.data[self.diagonal]).max()
-        return made
-
-
-class FieldOperator:
-    """The nodal tangent as a matrix: `A @ x`, `A.T @ x`, `A.shape`."""
-
-    def __init__(self, made: Assembler, tangent: FieldTangent):
-        self.made = made
-        self.shape = (tangent.size, tangent.size)
-        pairs = [(i, j) for i in ("c", "mu") for j in ("c", "mu")]
-        values = {pair: tangent.values(pair) for pair in pairs}
-        self.scalars = {pair: made.matrix(v) for pair, v in values.items() if v is not None}
-        self.elastic, self.force, self.strain = made.elastic(tangent), made.force(tangent), made.strain(tangent)
-        others = [(i, j) for i in ("mu", *made.names) for j in ("mu", *made.names) if ("mu" in (i, j)) and i != j]
-        self.others = {pair: made.matrix(v) for pair in others if (v := tangent.values(pair)) is not None}
-
-    def __matmul__(self, x: Vector) -> Vector:
-        return self._apply(x, False)
+    @classmethod
+    def of(cls, tangent: FieldTangent) -> Space:
+        """On the host."""
+        b, size = tangent.blocks, tangent.size
+        known = {"c": b.c, "mu": b.mu, "u": b.u.ravel()}
+        unknowns = {name: v for name, v in known.items() if np.any(v < size)}
+        free = {name: None if np.all(v < size) else v < size for name, v in unknowns.items()}
+        stacked = np.concatenate([unknowns[name] for name in sorted(unknowns)])
+        position = np.empty(size + 1, np.int64)
+        position[stacked] = np.arange(len(stacked))
+        return cls(Pattern(b.indptr, b.indices, b.size), unknowns, position[:size], free, b.u.shape[1])
 
     @property
-    def T(self) -> Transposed:
+    def size(self) -> int:
+        """Number of nodal unknowns."""
+        return len(self.position)
+
+    def components(self, part: str) -> list[str]:
+        """Names of the components of a part."""
+        return [f"u.{a}" for a in "xyz"[: self.dim]] if part == "u" else [part]
+
+    def split(self, x: Vector) -> dict[str, Vector]:
+        """The parts of a vector of unknowns."""
+        xp = namespace(x)
+        ends = xp.concatenate([x, xp.zeros(1)])
+        return {name: ends[where] for name, where in self.unknowns.items()}
+
+    def join(self, parts: Mapping[str, Vector]) -> Vector:
+        """The vector of unknowns of its parts."""
+        xp = namespace(next(iter(parts.values())))
+        return xp.concatenate([parts[name] for name in sorted(self.unknowns)])[self.position]
+
+    def masked(self, part: str, v: Vector) -> Vector:
+        """A part with zeros where it is prescribed."""
+        return v if self.free[part] is None else v * self.free[part]
+
+    def held(self, part: str, data: Vector) -> Vector:
+        """Values of a scalar's matrix with ones on the diagonal for prescribed nodes and zeros beside them."""
+        free, xp, pattern = self.free[part], namespace(data), self.pattern
+        if free is None:
+            return data
+        here = pattern.rows == pattern.indices
+        inside = free[pattern.rows] & free[pattern.indices]
+        return xp.where(inside, data, xp.where(here, 1.0, 0.0))
+
+    def block(self, values: Callable[[Pair], Any], pair: Pair) -> Float[Array, " nnz *block"] | None:
+        """Values of the block of two parts, blocks of components node by node."""
+        rows, columns = (self.components(part) for part in pair)
+        table = [[values((i, j)) for j in columns] for i in rows]
+        some = next((v for row in table for v in row if v is not None), None)
+        if some is None or (len(rows) == 1 and len(columns) == 1):
+            return some
+        xp = namespace(some)
+        return xp.stack([xp.stack([xp.zeros_like(some) if v is None else v for v in row], -1) for row in table], -2)
+
+
+class FieldOperator(eqx.Module):
+    """The nodal tangent as a matrix: `A @ x`, `A.T`, `A.shape`."""
+
+    space: Space
+    blocks: dict[Pair, Any]  # matrices, rows and columns of parts
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and columns."""
+        return self.space.size, self.space.size
+
+    @property
+    def T(self) -> FieldOperator:
         """The transpose."""
-        return Transposed(self)
-
-    def _apply(self, x: Vector, transpose: bool) -> Vector:
-        made, b = self.made, self.made.blocks
-        ends = np.append(x, 0.0)
-        parts = {"c": ends[b.c], "mu": ends[b.mu], "u": ends[made.displacement]}
-        out = {name: np.zeros_like(v) for name, v in parts.items()}
-        for (i, j), A in self.scalars.items():
-            if transpose:
-                out[j] += A.T @ parts[i]
-            else:
-                out[i] += A @ parts[j]
-        for (i, j), A in (("u", "u"), self.elastic), (("u", "c"), self.force), (("c", "u"), self.strain):
-            if A is not None and transpose:
-                out[j] += A.T @ parts[i]
-            elif A is not None:
-                out[i] += A @ parts[j]
-        for (i, j), A in self.others.items():
-            (to, a), (of, d) = self._component(j if transpose else i), self._component(i if transpose else j)
-            out[to][a] += (A.T if transpose else A) @ parts[of][d]
-        result = np.empty(self.shape[0] + 1)
-        result[b.c], result[b.mu], result[made.displacement] = out["c"], out["mu"], out["u"]
-        return result[:-1]
-
-    def _component(self, name: str) -> tuple[str, slice]:
-        """The part that a component belongs to, and where it lies there."""
-        if name in ("c", "mu"):
-            return name, slice(None)
-        return "u", slice(self.made.names.index(name), None, self.made.dim)
-
-
-class Transposed(NamedTuple):
-    """The transpose of a field operator."""
-
-    operator: FieldOperator
+        return FieldOperator(self.space, {(j, i): A.T for (i, j), A in self.blocks.items()})
 
     def __matmul__(self, x: Vector) -> Vector:
-        return self.operator._apply(x, True)
+        parts, out = self.space.split(x), {}
+        for (i, j), A in self.blocks.items():
+            y = A @ parts[j]
+            out[i] = out[i] + y if i in out else y
+        xp = namespace(x)
+        return self.space.join({name: out.get(name, xp.zeros_like(v)) for name, v in parts.items()})

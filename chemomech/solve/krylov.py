@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from ..errors import SolveError
-from .border import Border, Bordered, Elimination
-from .fields import FieldOperator
-from .fieldsplit import FieldSplit, Hierarchies
+from .border import Border, Bordered, Elimination, small_solve
+from .compiled_gmres import gmres
+from .fields import FieldTangent
+from .fieldsplit import FieldSplit, Hierarchies, Memory, Refreshed, operator, refresh
 from .gmres import fgmres
 from .linear import AbstractLinearSolver, Stats
+from .operators import namespace, on_device
+
+Vector = Float[Array, " N"]
+CHOICES = {"precision": ("double", "single"), "operators": ("auto", "host", "device")}
 
 
 class Preconditioned(NamedTuple):
-    """A bordered matrix, the approximate inverse made for it, and the hierarchies that outlive it."""
+    """A bordered matrix, what its approximate inverse is made of, and what outlives it."""
 
-    system: Bordered
-    inverse: Elimination
-    weights: Float[np.ndarray, " N"]  # of the residual's rows
     hierarchies: Hierarchies
-    balance: Any
+    refreshed: Refreshed
+    border: Border
+    memory: Memory | None
 
     @property
-    def border(self) -> Border:
-        """Rows and columns of the global scalars."""
-        return self.system.border
+    def system(self) -> Bordered:
+        """The matrix."""
+        return Bordered(operator(self.hierarchies, self.refreshed), self.border)
+
+    @property
+    def weights(self) -> Vector:
+        """Of the residual's rows: 1/sqrt(diagonal) of the mass for c and mu, the stiffness for u, the corner."""
+        xp = namespace(self.border.corner)
+        corner = xp.abs(xp.diag(self.border.corner))
+        return xp.concatenate([self.hierarchies.weights, 1.0 / xp.sqrt(xp.where(corner > 0, corner, 1.0))])
+
+    def inverse(self, *, transpose: bool = False) -> Elimination:
+        """About the inverse of the matrix, or of its transpose."""
+        split = FieldSplit.of(self.hierarchies, self.refreshed)
+        return Elimination.of(split.T, self.border.T) if transpose else Elimination.of(split, self.border)
 
 
 class Krylov(AbstractLinearSolver):
@@ -39,60 +58,79 @@ class Krylov(AbstractLinearSolver):
     Args:
         precision: "double" or "single", inside the cycles.
         max_iterations: give up after that many.
+        operators: "host" (SciPy's matrices), "device" (JAX arrays, the whole solve compiled), or "auto": host where
+            JAX computes on the CPU.
     """
 
     precision: str = eqx.field(static=True, default="double")
     max_iterations: int = eqx.field(static=True, default=100)
+    operators: str = eqx.field(static=True, default="auto")
     knows_fields: ClassVar[bool] = True
     first_rtol: ClassVar[float] = 1e-2
     range_of_rtol: ClassVar[tuple[float, float]] = (1e-8, 0.1)
 
     def __check_init__(self):
-        if self.precision not in ("double", "single"):
-            raise SolveError(f'Krylov.precision = "{self.precision}" is unknown. Use "double" or "single".')
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise SolveError(f'Krylov.{name} = "{getattr(self, name)}" is unknown. Use one of {", ".join(known)}.')
 
-    def init(self, tangent: Any, old: Preconditioned | None = None) -> Preconditioned:
+    @property
+    def on_device(self) -> bool:
+        """Whether the solve runs on JAX arrays."""
+        return self.operators == "device" or (self.operators == "auto" and jax.default_backend() != "cpu")
+
+    def init(self, tangent: FieldTangent, old: Preconditioned | None = None) -> Preconditioned:
         """The new matrix, with hierarchies of the old one refreshed."""
-        dtype = np.float64 if self.precision == "double" else np.float32
-        made = Hierarchies(tangent, dtype) if old is None else old.hierarchies
-        system = Bordered(FieldOperator(made.assembler, tangent), Border.of(tangent))
-        inverse = Elimination(FieldSplit(made, tangent), tangent.size, system.border)
-        return Preconditioned(system, inverse, _row_weights(made, tangent, system), made, tangent.balance)
+        made, memory = (old.hierarchies, old.memory) if old is not None else self._set_up(tangent)
+        array = jnp.asarray if self.on_device else np.asarray
+        values = lambda pair: None if (v := tangent.values(pair)) is None else array(v)  # noqa: E731
+        blocks = {pair: made.space.block(values, pair) for pair in made.changing}
+        k = None if made.scalar is None else jax.tree.map(array, tangent.coefficients())
+        new, memory = (compiled_refresh if self.on_device else refresh)(made, blocks, k, memory)
+        b = tangent.border
+        return Preconditioned(made, new, Border(array(b.column), array(b.row), array(b.corner)), memory)
+
+    def _set_up(self, tangent: FieldTangent) -> tuple[Hierarchies, Memory | None]:
+        made = Hierarchies.of(tangent, "float64" if self.precision == "double" else "float32")
+        return on_device((made, made.memory())) if self.on_device else (made, made.memory())
 
     def forget(self, state: Preconditioned | None) -> Preconditioned | None:
         """Keep the hierarchies of mesh and material, drop the softest wave of earlier states."""
-        if state is not None:
-            state.hierarchies.forget()
-        return state
+        if state is None or state.memory is None:
+            return state
+        known = namespace(state.memory.known).zeros_like(state.memory.known)
+        return state._replace(memory=state.memory._replace(known=known))
 
     def solve(
-        self, state: Preconditioned, b: Float[np.ndarray, " N"], *, rtol: float = 1e-10, transpose: bool = False
-    ) -> tuple[Float[np.ndarray, " N"], Stats, Preconditioned]:
+        self, state: Preconditioned, b: Vector, *, rtol: float = 1e-10, transpose: bool = False
+    ) -> tuple[Vector, Stats, Preconditioned]:
         """GMRES to a relative residual in the weighted norm.
 
         Raises:
             SolveError: it stagnates, or meets a number that is not finite.
         """
-        w = state.weights
-        x, its, reached = fgmres(
-            lambda v: w * state.system.apply(v, transpose), lambda v: state.inverse(v / w, transpose), w * b,
-            rtol=rtol, max_iterations=self.max_iterations,
-        )  # fmt: skip
+        method = compiled_solve if self.on_device else functools.partial(solve_bordered, method=fgmres)
+        x, its, reached = method(state, b, rtol, transpose=transpose, max_iterations=self.max_iterations)
+        its, reached = int(its), float(reached)
         if not reached <= rtol:
             what = "met a number that is not finite" if not np.isfinite(reached) else f"stagnated at {reached:.1e}"
+            if len(state.border.corner) and not np.isfinite(reached):
+                small_solve(np.asarray(state.inverse(transpose=transpose).schur), b[len(b) - len(state.border.corner) :])
             raise SolveError(f"GMRES {what} after {its} iterations (wanted {rtol:.1e}). Try a smaller step.")
-        x = x if transpose else state.system.balanced(x, b, state.balance)
         return x, Stats(its, reached, False), state
 
 
-def _row_weights(made: Hierarchies, tangent: Any, system: Bordered):
-    """1 / sqrt(diagonal) of the mass matrix for rows of c and mu, of the stiffness for u, of the corner for scalars."""
-    a, size = made.assembler, tangent.size
-    out = np.ones(size + 1)
-    if a.has_c:
-        mass = made.scalars.mass.data[a.diagonal]
-        out[a.blocks.c] = out[a.blocks.mu] = 1.0 / np.sqrt(mass)
-    if a.has_u:
-        out[a.displacement] = 1.0 / np.sqrt(made.elastic_size)
-    corner = np.abs(np.diag(system.border.corner))
-    return np.concatenate([out[:size], 1.0 / np.sqrt(np.where(corner > 0, corner, 1.0))])
+def solve_bordered(
+    state: Preconditioned, b: Vector, rtol: Any, *, transpose: bool, max_iterations: int, method: Any
+) -> tuple[Vector, Any, Any]:
+    """x, iterations and relative residual; pure, of the state's arrays alone, with either GMRES as `method`."""
+    system, inverse, w = state.system, state.inverse(transpose=transpose), state.weights
+    A = system.T if transpose else system
+    x, its, reached = method(
+        lambda v: w * (A @ v), lambda v: inverse(v / w), w * b, rtol=rtol, max_iterations=max_iterations
+    )
+    return x if transpose else system.balanced(x, b, state.hierarchies.balance), its, reached
+
+
+compiled_refresh = jax.jit(refresh)
+compiled_solve = jax.jit(functools.partial(solve_bordered, method=gmres), static_argnames=("transpose", "max_iterations"))

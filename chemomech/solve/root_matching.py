@@ -50,7 +50,7 @@ def roots(k: Coefficients, xp: Any) -> Roots:
     return Roots(g, m * other / k.kappa - k.reaction)
 
 
-def shifted(g: Nodal, curvature: Nodal, lowest: float, xp: Any) -> Nodal:
+def shifted(g: Nodal, curvature: Nodal, lowest: Any, xp: Any) -> Nodal:
     """The mass coefficient of c's solve: g, and where f < 0 as much of f as keeps the solve, not each point, definite.
 
     Args:
@@ -59,9 +59,7 @@ def shifted(g: Nodal, curvature: Nodal, lowest: float, xp: Any) -> Nodal:
         lowest: least eigenvalue of kappa K + f M against M; near zero at an equilibrated interface.
         xp: array namespace.
     """
-    least = float(xp.min(curvature))
-    if least >= 0.0:
-        return g
-    theta = 1.0 - min(max(lowest / least, 0.0), 1.0)
-    margin = max(0.0, -1.3 * theta * lowest, 0.01 * theta * -least)
+    least = xp.minimum(xp.min(curvature), -1e-300)
+    theta = 1.0 - xp.clip(lowest / least, 0.0, 1.0)
+    margin = xp.maximum(0.0, xp.maximum(-1.3 * theta * lowest, 0.01 * theta * -least))
     return xp.where(curvature < 0.0, xp.maximum(g, margin) + theta * curvature, g)

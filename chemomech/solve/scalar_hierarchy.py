@@ -2,92 +2,109 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+import equinox as eqx
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float
 from scipy.sparse import csr_matrix
 
 from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
+from .operators import Pattern, namespace, replaced
 
 COARSEST = 200
+Values = tuple[Any, ...]  # of the matrix of each level but the last, and the inverse of the last
 
 
-class _Coarse(NamedTuple):
+class _Coarse(eqx.Module):
     """A coarse stiffness and mass on one pattern, and averages of nodal coefficients down to it."""
 
-    K: csr_matrix
-    M: csr_matrix
-    rows: Int[np.ndarray, " nnz"]
-    diagonal: Int[np.ndarray, " n"]
-    mean: csr_matrix
-    P: csr_matrix
-    R: csr_matrix
+    pattern: Any
+    K: Float[Array, " nnz"]  # off the diagonal
+    M: Float[Array, " nnz"]
+    mean: Any
+    P: Any
+    R: Any
     lmax: float
 
 
-class ScalarHierarchy:
-    """Coarse levels for a scalar on one mesh.
+class ScalarHierarchy(eqx.Module):
+    """Coarse levels for a scalar on one mesh; `values` go with a matrix, `cycle` is its approximate inverse."""
 
-    Args:
-        K: stiffness matrix with unit coefficient.
-        M: mass matrix on the same pattern.
-        vertices: interpolation from the vertices of a second-order mesh, its first coarse level.
-        dtype: precision inside the cycle.
-    """
+    pattern: Any
+    levels: tuple[_Coarse, ...]
+    lmax: float
+    degree: int = eqx.field(static=True)
+    dtype: str = eqx.field(static=True)
 
-    def __init__(self, K: csr_matrix, M: csr_matrix, vertices: csr_matrix | None = None, dtype: Any = np.float64):
-        self.dtype, self.quadratic = np.dtype(dtype), vertices is not None
-        self.lmax = _bound(K, M)
-        self.diagonal = _diagonal(K)
-        self.levels: list[_Coarse] = []
+    @classmethod
+    def of(
+        cls, pattern: Pattern, K: csr_matrix, M: csr_matrix, vertices: csr_matrix | None = None, dtype: str = "float64"
+    ) -> ScalarHierarchy:
+        """Set up on the host.
+
+        Args:
+            pattern: of both matrices.
+            K: stiffness matrix with unit coefficient.
+            M: mass matrix.
+            vertices: interpolation from the vertices of a second-order mesh, its first coarse level.
+            dtype: precision inside the cycle.
+        """
+        lmax, levels = _bound(K, M), []
         chain = [vertices] if vertices is not None else []
-        below = (K, M) if vertices is None else (_product(vertices, K), _product(vertices, M))
-        for P in [*chain, *aggregation(below[0], np.ones((below[0].shape[0], 1)), COARSEST)]:
+        first = K if vertices is None else _product(vertices, K)
+        for P in [*chain, *aggregation(first, np.ones((first.shape[0], 1)), COARSEST)]:
             K, M = _on_one_pattern(_product(P, K), _product(P, M))
             weights = abs(P).T.tocsr()
             mean = csr_matrix(weights.multiply(1.0 / np.maximum(np.asarray(weights.sum(1)), 1e-300)))
-            P = P.astype(self.dtype)
-            level = _Coarse(K, M, _rows(K), _diagonal(K), mean, P, P.T.tocsr(), _bound(K, M))
-            self.levels.append(level)
+            P, below = P.astype(dtype), Pattern.of(K)
+            beside = replaced(K.data, below.diagonal, 0.0)
+            levels.append(_Coarse(below, beside, M.data, mean, P, P.T.tocsr(), _bound(K, M)))
+        return cls(pattern, tuple(levels), lmax, 2 if vertices is None else 3, dtype)
 
-    def refresh(self, A: csr_matrix, a: Float[np.ndarray, " n"], w: Float[np.ndarray, " n"]) -> Multigrid:
-        """The cycle of an assembled matrix that is about a K + w M, with nodal coefficients a >= 0 and w."""
-        degree = 3 if self.quadratic else 2
-        made, fine = [], A
-        scale = 1.0 / fine.data[self.diagonal]
-        smoother = Chebyshev.on(self.lmax, degree)
+    def values(self, data: Float[Array, " nnz"], a: Float[Array, " n"], w: Float[Array, " n"]) -> Values:
+        """Of an assembled matrix that is about a K + w M, with nodal coefficients a >= 0 and w."""
+        xp, out = namespace(data), []
         for level in self.levels:
-            made.append(Level(self._cast(fine), scale.astype(self.dtype), smoother, level.P, level.R))
+            out.append(data.astype(self.dtype))
             a, w = level.mean @ a, level.mean @ w
-            fine = _combined(level, a, w)
-            scale = 1.0 / fine.data[level.diagonal]
-            smoother = Chebyshev.on(level.lmax)
-        return Multigrid(tuple(made), np.linalg.inv(fine.toarray()).astype(self.dtype))
+            data = _combined(level, a, w)
+        last = self.levels[-1].pattern if self.levels else self.pattern
+        return (*out, xp.linalg.inv(last.dense(data)).astype(self.dtype))
 
-    def _cast(self, A: csr_matrix) -> csr_matrix:
-        return A if A.dtype == self.dtype else csr_matrix((A.data.astype(self.dtype), A.indices, A.indptr), A.shape)
+    def blank(self) -> Values:
+        """Zeros in the place of values."""
+        patterns = [self.pattern, *(level.pattern for level in self.levels)]
+        sizes = [*(len(p.indices) for p in patterns[:-1]), patterns[-1].shape]
+        return tuple(np.zeros(size, self.dtype) for size in sizes)
+
+    def cycle(self, values: Values) -> Multigrid:
+        """The V-cycle of a matrix."""
+        made, pattern, smoother = [], self.pattern, Chebyshev.on(self.lmax, self.degree)
+        for level, data in zip(self.levels, values[:-1], strict=True):
+            A, scale = pattern.matrix(data), 1.0 / data[pattern.diagonal]
+            made.append(Level(A, scale, smoother, level.P, level.R))
+            pattern, smoother = level.pattern, Chebyshev.on(level.lmax)
+        return Multigrid(tuple(made), values[-1])
 
 
-def between(w: Float[np.ndarray, " n"], i, j) -> Float[np.ndarray, " nnz"]:
+def between(w: Float[Array, " n"], i, j) -> Float[Array, " nnz"]:
     """A nodal coefficient between nodes i and j: its geometric mean, of positive and negative parts apart."""
-    root = np.sqrt(np.maximum(w, 0.0))
+    xp = namespace(w)
+    root = xp.sqrt(xp.maximum(w, 0.0))
     out = root[i] * root[j]
-    if np.any(w < 0.0):
-        root = np.sqrt(np.maximum(-w, 0.0))
-        out -= root[i] * root[j]
-    return out
+    if xp is np and np.all(w >= 0.0):
+        return out
+    root = xp.sqrt(xp.maximum(-w, 0.0))
+    return out - root[i] * root[j]
 
 
-def _combined(level: _Coarse, a, w) -> csr_matrix:
+def _combined(level: _Coarse, a, w) -> Float[Array, " nnz"]:
     """Stiffness with the mean coefficient of each pair and zero row sums, plus the mass."""
-    i, j, K = level.rows, level.K.indices, level.K
-    data = 0.5 * K.data * (a[i] + a[j])
-    data[level.diagonal] = 0.0
-    sums = np.bincount(i, data, len(a))
-    data[level.diagonal] = -sums
-    data += level.M.data * between(w, i, j)
-    return csr_matrix((data, K.indices, K.indptr), K.shape)
+    p = level.pattern
+    data = 0.5 * level.K * (a[p.rows] + a[p.indices])
+    sums = p.matrix(data) @ namespace(a).ones_like(a)
+    return replaced(data, p.diagonal, -sums) + level.M * between(w, p.rows, p.indices)
 
 
 def _product(P: csr_matrix, A: csr_matrix) -> csr_matrix:
@@ -99,7 +116,7 @@ def _product(P: csr_matrix, A: csr_matrix) -> csr_matrix:
 def _on_one_pattern(K: csr_matrix, M: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
     """Both matrices with the entries of either."""
     size = K.shape[0]
-    keys = [_rows(A).astype(np.int64) * size + A.indices for A in (K, M)]
+    keys = [Pattern.of(A).rows.astype(np.int64) * size + A.indices for A in (K, M)]
     union = np.union1d(*keys)
     i, j = np.divmod(union, size)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=size))])
@@ -109,15 +126,6 @@ def _on_one_pattern(K: csr_matrix, M: csr_matrix) -> tuple[csr_matrix, csr_matri
         data[np.searchsorted(union, key)] = A.data
         out.append(csr_matrix((data, j.astype(np.int32), indptr.astype(np.int32)), shape=K.shape))
     return out[0], out[1]
-
-
-def _rows(A: csr_matrix):
-    return np.repeat(np.arange(A.shape[0], dtype=np.int32), np.diff(A.indptr))
-
-
-def _diagonal(A: csr_matrix):
-    """Where the diagonal lies in the values."""
-    return np.flatnonzero(_rows(A) == A.indices)
 
 
 def _bound(K: csr_matrix, M: csr_matrix) -> float:
