@@ -53,13 +53,14 @@ def build_blocks(mesh: Mesh, fields: tuple[str, ...], lift: Lift, pattern: Patte
     u = np.stack([rows.get(f"u.{a}", absent) for a in "xyz"[:dim]], axis=1)
     groups = graph(node[mesh.cells.T], len(lead))
     i, j = groups.rows, groups.indices
-    known = np.repeat(np.arange(pattern.size, dtype=np.int64), np.diff(pattern.indptr)) * pattern.size + pattern.indices
-    slot = {
-        (a, b): _slots(known, pattern.size, rows[a][i], rows[b][j])
-        for a in fields for b in fields if pattern.slot.get((fields.index(a), fields.index(b))) is not None
-    }  # fmt: skip
+    known = {(a, b): pattern.slot.get((fields.index(a), fields.index(b))) for a in fields for b in fields}
+    coupled = {pair: np.asarray(slot) for pair, slot in known.items() if slot is not None}
+    if len(lead) < n:  # tied nodes: the pattern's own table is by node
+        keys = np.repeat(np.arange(pattern.size, dtype=np.int64), np.diff(pattern.indptr)) * pattern.size
+        keys += pattern.indices
+        coupled = {(a, b): _slots(keys, pattern.size, rows[a][i], rows[b][j]) for a, b in coupled}
     return Blocks(
-        rows.get("c", absent), rows.get("mu", absent), u, groups.indptr, groups.indices, slot,
+        rows.get("c", absent), rows.get("mu", absent), u, groups.indptr, groups.indices, coupled,
         _rigid_motions(mesh.points[lead]), _interpolation(mesh, node, len(lead)), node, groups.entry,
     )  # fmt: skip
 
