@@ -1,7 +1,8 @@
-"""The command line: run, check, doctor, materials, report."""
+"""The command line: run, sweep, check, doctor, materials, report."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
@@ -65,14 +66,65 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
 ) -> None:
     """Run a config and write a results folder with a report."""
+    from .io.results import require_folder
+
     folder = out or Path("results") / config.stem
-    _require_folder(folder, resume, overwrite)
+    require_folder(folder, "config.toml", resume=resume, overwrite=overwrite)
     with _one_line_warnings() as heard:
         simulation, found = _built(config)
         results = _results(folder, simulation, resume)
         results.warnings = heard = [*heard, *found]
         _simulate(simulation, results)
         _finish(results, heard)
+
+
+@app.command()
+def sweep(
+    config: Config,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="PATH=VALUES: protocol.0.c_rate=0.1,1, or start:stop:count[:log]. May be repeated."),
+    ] = None,
+    zipped: Annotated[bool, typer.Option("--zip", help="First values together, then the second ...; no grid.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Results folder; default results/NAME-OF-CONFIG_sweep.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cases at a time; default half of the cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of each case; default its share of the cores.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what is not finished, failed or new.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list the cases; run nothing.")] = False,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Run as Slurm jobs; needs submitit.")] = False,
+    partition: Annotated[str | None, typer.Option(help="Of Slurm.")] = None,
+    time: Annotated[str, typer.Option(help="Limit of a Slurm job, which is requeued and goes on.")] = "1 h",
+    mem: Annotated[str | None, typer.Option(help='Memory of a Slurm job, such as "8 GB".')] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs of a Slurm job.")] = 0,
+    slurm_option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for sbatch. May be repeated.")] = None,
+) -> None:
+    """Run a config over values of its keys; one table compares the cases."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the cases need the GPU's memory more
+    _enable_x64()
+    from . import sweep as sweeps
+
+    folder = out or Path("results") / f"{config.stem}_sweep"
+    axes, console = [sweeps.parse_axis(text) for text in values or []], _console(stderr=True)
+    _require_sweep_folder(folder, resume, overwrite, dry_run)
+    with _one_line_warnings(), console.status("checking cases") as status:
+        show = lambda done, count: status.update(f"checking cases: {done} of {count}")  # noqa: E731
+        mode = "zip" if zipped else None
+        planned = sweeps.plan(config, folder, axes, mode, resume=resume, checked=show)
+    for text in planned.warnings:
+        _warn(text)
+    if dry_run:
+        _print_table(("case", *planned.swept), zip((c.folder.name for c in planned.cases), *planned.swept.values()))
+        return
+    if slurm:
+        options = dict(_name_and_value(text) for text in slurm_option or [])
+        workers = sweeps.Slurm(
+            folder, jobs, time=time, mem=mem, cpus=threads or 1, gpus=gpus, partition=partition, options=options
+        )
+    else:
+        workers = sweeps.Local(folder, jobs, threads)
+    sweeps.prepare(planned, overwrite=overwrite)
+    _run_sweep(planned, workers)
 
 
 @app.command()
@@ -132,31 +184,15 @@ def materials(name: Annotated[str | None, typer.Argument(help="Show the table of
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="Results folder of a run.")]) -> None:
     """Draw the pictures and the report page of a results folder again."""
+    from . import sweep as sweeps
     from . import viz
 
     with _one_line_warnings():
-        written = viz.report(folder)
+        written = sweeps.report(folder) if sweeps.holds_sweep(folder) else viz.report(folder)
     _console().print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
 
 
 # --- parts of a run -----------------------------------------------------------------------------------------------
-
-
-def _require_folder(folder: Path, resume: bool, overwrite: bool) -> None:
-    from .io.results import holds_results
-
-    if resume and overwrite:
-        raise ConfigError("--resume and --overwrite exclude each other. Choose one.")
-    full = holds_results(folder)
-    if full and not (resume or overwrite):
-        raise ConfigError(
-            f"{folder} holds earlier results, which stay as they are. Go on with --resume, replace them with "
-            "--overwrite, or choose another folder with --out."
-        )
-    if resume and not full:
-        raise ConfigError(f"There is nothing to resume in {folder}. Leave out --resume to start.")
-    if overwrite and full and not (folder / "config.toml").exists():
-        raise ConfigError(f"{folder} is not a results folder (it has no config.toml), so it is not overwritten.")
 
 
 def _built(config: Path) -> tuple[Any, list[str]]:
@@ -295,6 +331,59 @@ class _Progress(Observer):
             return ""
         seconds = (time.monotonic() - self.began) * (1.0 - done) / gained
         return f"ends in {seconds / 60:.0f} min" if seconds > 100 else f"ends in {seconds:.0f} s"
+
+
+# --- parts of a sweep ---------------------------------------------------------------------------------------------
+
+
+def _require_sweep_folder(folder: Path, resume: bool, overwrite: bool, dry_run: bool) -> None:
+    from .io.results import require_folder
+    from .sweep import holds_sweep
+
+    if not dry_run:
+        require_folder(folder, "sweep.csv", resume=resume, overwrite=overwrite)
+    if resume and not holds_sweep(folder):
+        raise ConfigError(f"{folder} holds no sweep (it has no sweep.csv). Choose another folder with --out.")
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise ConfigError(f'--slurm-option "{text}" is none. Write NAME=VALUE, such as account=battery.')
+    return name.strip(), value.strip()
+
+
+def _run_sweep(planned: Any, workers: Any) -> None:
+    """Run under a live display; whatever happens, table and report say how far each case is."""
+    from . import sweep as sweeps
+    from .sweep.display import Display
+
+    interrupted = False
+    try:
+        with Display(planned, _console(stderr=True), workers.slots) as display:
+            sweeps.run(planned, workers, display)
+    except KeyboardInterrupt:
+        interrupted = True
+    rows, console = sweeps.read_table(planned.folder), _console()
+    written = sweeps.report(planned.folder)
+    shown = [sweeps.brief(row) for row in rows]
+    _print_table(
+        ("case", *shown[0]), ((row["case"][:9], *map(_number, short.values())) for row, short in zip(rows, shown))
+    )
+    for row in rows:
+        if row["message"]:
+            console.print(f"[red]{row['case']}[/]: {_plain(row['message'])}", soft_wrap=True)
+    console.print(f"{sweeps.counted(rows)}; table: {_plain(str(planned.folder / 'sweep.csv'))}", soft_wrap=True)
+    console.print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
+    if interrupted:
+        again = f"chemomech sweep {planned.folder / 'config.toml'} --out {planned.folder} --resume"
+        _fail(f"Interrupted. The results are kept; go on with: {again}", None, code=130)
+    if any(row["status"] != "finished" for row in rows):
+        raise typer.Exit(1)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 # --- printing -----------------------------------------------------------------------------------------------------

@@ -80,7 +80,8 @@ class FieldParts:
     def _start(self, x, given) -> Steady:
         if self._steady is None:
             rate, prev, t, _ = given
-            self._steady = self._call(steady, x, rate, prev, t, normals(self.problem))
+            self._steady = made = self._call(steady, x, rate, prev, t, normals(self.problem))
+            return made
         return self._steady
 
     def _scalars(self, x, given) -> Scalars:

@@ -120,6 +120,8 @@ def build(tree: Mapping[str, Any], source: str | os.PathLike = "config.toml") ->
         ConfigError: a key is unknown, missing or unsuitable; the message names it and what to try.
     """
     source = Path(source)
+    if "sweep" in tree:
+        raise ConfigError(f"{source} has a [sweep] table. Run all its cases with chemomech sweep, or take it out.")
     _known_keys(tree, TOP, "")
     for key in ("mesh", "potentials", "initial", "protocol"):
         if key not in tree:
@@ -507,16 +509,20 @@ def mesh_path(tree: Mapping[str, Any], source: Path) -> Path | None:
     return None if name is None else source.parent / name
 
 
+def relocated(tree: Mapping[str, Any], source: Path, folder: Path) -> dict[str, Any]:
+    """The tables of a config with the mesh path relative to the folder that they are written to."""
+    path = mesh_path(tree, source) if "mesh" in tree else None
+    if path is None:
+        return dict(tree)
+    relative = Path(os.path.relpath(path, folder)).as_posix()
+    return {**tree, "mesh": relative if isinstance(tree["mesh"], str) else {**tree["mesh"], "path": relative}}
+
+
 def text_for(simulation: Simulation, folder: Path) -> str:
     """The resolved config as TOML, with the mesh path relative to the folder that it is written to."""
     import tomli_w
 
-    tree = dict(simulation.tree)
-    path = mesh_path(tree, simulation.source)
-    if path is not None:
-        relative = Path(os.path.relpath(path, folder)).as_posix()
-        tree["mesh"] = relative if isinstance(tree["mesh"], str) else {**tree["mesh"], "path": relative}
-    return tomli_w.dumps(tree)
+    return tomli_w.dumps(relocated(simulation.tree, simulation.source, folder))
 
 
 def require_same(simulation: Simulation, folder: Path) -> None:

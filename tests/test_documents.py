@@ -1,6 +1,7 @@
 """Every Python block of the README and every notebook runs; the README's set-up commands are where CI looks."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,23 @@ def test_readme_names_every_config():
         text = text.replace(f"`{short}`", f"`configs/spinodal{short}.toml`")
     missing = [p.name for p in (ROOT / "configs").glob("*.toml") if f"configs/{p.name}" not in text]
     assert not missing
+
+
+def test_readme_sweeps_can_run():
+    """Each command is understood, and its paths are those of its config."""
+    from typer.main import get_command
+
+    from chemomech import cli, config, sweep
+
+    lines = re.findall(r"^    chemomech (sweep .*)$", README, flags=re.M)
+    assert len(lines) == 2
+    for line in lines:
+        command = get_command(cli.app).commands["sweep"]
+        given = command.make_context("sweep", shlex.split(line)[1:]).params
+        tree = config.read(ROOT / given["config"])
+        for axis in map(sweep.parse_axis, given["values"]):
+            assert sweep.placed(tree, axis.path, axis.values[-1]) != tree
+            assert len(axis.values) > 1
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ BELOW["viz"] = {"errors"}
 BELOW["config"] = set(BELOW) | {"inspection"}
 BELOW["inspection"] = BELOW["simulate"] | {"simulate", "materials", "fields"}
 BELOW["doctor"] = {"errors", "solve", "viz", "geometry"}
+BELOW["sweep"] = set(BELOW) - {"doctor"}
 BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor"}
 BELOW["__main__"] = {"cli"}
 HEAVY = {"gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk"}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.stress import as_matrices, hydrostatic, nodal_stress, principal, von_mises
-from ..errors import ChemomechError, FileError
+from ..errors import ChemomechError, ConfigError, FileError
 from ..problem import Problem, State
 from ..simulate import Cursor, Observer, Record, row
 from .history import History
@@ -233,3 +233,29 @@ def holds_results(folder: str | os.PathLike) -> bool:
         return folder.is_dir() and any(folder.iterdir())
     except OSError as error:
         raise FileError(f"Cannot look into {folder}: {error.strerror or error}. Try: another --out.") from None
+
+
+def require_folder(folder: Path, mark: str, *, resume: bool, overwrite: bool) -> None:
+    """Earlier results are neither overwritten nor gone on with unless asked for.
+
+    Args:
+        folder: results folder.
+        mark: the file by which it is known to be one.
+        resume: go on with what it holds.
+        overwrite: replace what it holds.
+
+    Raises:
+        ConfigError: the folder holds results and neither was asked for, or something else than results, or nothing.
+    """
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other. Choose one.")
+    full = holds_results(folder)
+    if full and not (resume or overwrite):
+        raise ConfigError(
+            f"{folder} holds earlier results, which stay as they are. Go on with --resume, replace them with "
+            "--overwrite, or choose another folder with --out."
+        )
+    if resume and not full:
+        raise ConfigError(f"There is nothing to resume in {folder}. Leave out --resume to start.")
+    if overwrite and full and not (folder / mark).exists():
+        raise ConfigError(f"{folder} is not a results folder (it has no {mark}), so it is not overwritten.")

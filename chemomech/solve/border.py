@@ -6,21 +6,21 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from ..errors import SolveError
 from .dense_rows import combination, row_products
 from .operators import mapped, namespace
 
-Vector = Float[Array, " N"]
+Vector = Float[Any, " N"]
 
 
 class Border(NamedTuple):
     """Columns, rows and corner of the global scalars."""
 
-    column: Float[Array, "m n"]
-    row: Float[Array, "m n"]
-    corner: Float[Array, "m m"]
+    column: Float[Any, "m n"]
+    row: Float[Any, "m n"]
+    corner: Float[Any, "m m"]
 
     @classmethod
     def of(cls, tangent: Any) -> Border:
@@ -67,8 +67,8 @@ class Elimination(NamedTuple):
 
     inverse: Callable[[Vector], Vector]
     border: Border
-    Q: Float[Array, "m n"]  # inverse times the columns
-    schur: Float[Array, "m m"]
+    Q: Float[Any, "m n"]  # inverse times the columns
+    schur: Float[Any, "m m"]
 
     @classmethod
     def of(cls, inverse: Callable[[Vector], Vector], border: Border) -> Elimination:
@@ -88,7 +88,7 @@ class Elimination(NamedTuple):
         return namespace(r).concatenate([y - combination(s, self.Q), s])
 
 
-def small_solve(A: Float[Array, "m m"], b: Float[Array, " m"]) -> Float[Array, " m"]:
+def small_solve(A: Float[Any, "m m"], b: Float[Any, " m"]) -> Float[Any, " m"]:
     """The dense system of the global scalars.
 
     Raises:

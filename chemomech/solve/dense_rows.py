@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 LONG = 50_000
 
 
-def row_products(rows: Float[Array, "k n"], y: Float[Array, " n"]) -> Float[Array, " k"]:
+def row_products(rows: Float[Any, "k n"], y: Float[Any, " n"]) -> Float[Any, " k"]:
     """rows @ y"""
     return rows @ y if _by_matmul(rows) else np.einsum("kn,n->k", rows, y)
 
 
-def combination(factors: Float[Array, " k"], rows: Float[Array, "k n"]) -> Float[Array, " n"]:
+def combination(factors: Float[Any, " k"], rows: Float[Any, "k n"]) -> Float[Any, " n"]:
     """factors @ rows"""
     return factors @ rows if _by_matmul(rows) else np.einsum("k,kn->n", factors, rows)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.sparse import csr_matrix
 
-from .operators import Pattern, namespace
+from .operators import Pattern, namespace, pytree
 from .root_matching import Coefficients
 
 Vector = Float[Array, " N"]
@@ -38,7 +38,8 @@ class FieldTangent(NamedTuple):
     coefficients: Callable[[], Coefficients]
 
 
-class Space(eqx.Module):
+@pytree
+class Space:
     """Where c, mu and u lie among the unknowns, and the pattern of every block; prescribed values read as zero."""
 
     pattern: Any
@@ -103,7 +104,8 @@ class Space(eqx.Module):
         return xp.stack([xp.stack([xp.zeros_like(some) if v is None else v for v in row], -1) for row in table], -2)
 
 
-class FieldOperator(eqx.Module):
+@pytree
+class FieldOperator:
     """The nodal tangent as a matrix: `A @ x`, `A.T`, `A.shape`."""
 
     space: Space

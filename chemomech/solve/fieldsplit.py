@@ -13,14 +13,15 @@ from ..errors import SolveError
 from .elastic_hierarchy import ElasticHierarchy, ScaledCycle
 from .fields import FieldOperator, FieldTangent, Pair, Space
 from .multigrid import Multigrid
-from .operators import choose, namespace, repeat, replaced
+from .operators import choose, namespace, pytree, repeat, replaced
 from .root_matching import Coefficients, roots, shifted
 from .scalar_hierarchy import ScalarHierarchy, Values, between
 
 Vector = Float[Array, " N"]
 
 
-class Hierarchies(eqx.Module):
+@pytree
+class Hierarchies:
     """What is made once for a mesh and its material, and kept while Newton and time go on."""
 
     space: Space
@@ -63,9 +64,10 @@ class Hierarchies(eqx.Module):
             weights[b.u.ravel()] = 1.0 / np.sqrt(A.diagonal())
         mass, gradient = (scalars.mass.data, scalars.gradient.data) if scalars else (None, None)
         lumped = np.asarray(abs(scalars.mass).sum(1)).ravel() if scalars else None
+        weights = weights[: space.size]
         return cls(
-            space, kept, mass, gradient, lumped, scalar, elastic, weights[: space.size], tangent.balance, changing, dtype
-        )
+            space, kept, mass, gradient, lumped, scalar, elastic, weights, tangent.balance, changing, dtype
+        )  # fmt: skip
 
     def memory(self) -> Memory | None:
         """Nothing learnt yet."""
@@ -101,7 +103,8 @@ def refresh(
     space, p, M = made.space, made.space.pattern, made.mass
     xp, diffusion = namespace(M), {**made.kept, **blocks}["mu", "mu"]
     g, gamma = roots(k, xp)
-    reacting = M * (between(xp.maximum(gamma + k.reaction, 0.0), p.rows, p.indices) - between(k.reaction, p.rows, p.indices))
+    shifted_by, own = (between(v, p.rows, p.indices) for v in (xp.maximum(gamma + k.reaction, 0.0), k.reaction))
+    reacting = M * (shifted_by - own)
     H1 = space.held("mu", reacting - diffusion)
     faces = xp.maximum(p.matrix(H1 - reacting) @ xp.ones_like(g), 0.0)
     mass = xp.maximum(faces / made.lumped + gamma, 1e-12 * xp.max(xp.abs(gamma)))
@@ -118,7 +121,8 @@ def operator(made: Hierarchies, new: Refreshed) -> FieldOperator:
     return FieldOperator(made.space, {pair: pattern.matrix(v) for pair, v in {**made.kept, **new.blocks}.items()})
 
 
-class FieldSplit(eqx.Module):
+@pytree
+class FieldSplit:
     """An approximate inverse of the nodal tangent: c and mu by two scalar cycles, then u."""
 
     space: Space

@@ -114,8 +114,8 @@ class Krylov(AbstractLinearSolver):
         its, reached = int(its), float(reached)
         if not reached <= rtol:
             what = "met a number that is not finite" if not np.isfinite(reached) else f"stagnated at {reached:.1e}"
-            if len(state.border.corner) and not np.isfinite(reached):
-                small_solve(np.asarray(state.inverse(transpose=transpose).schur), b[len(b) - len(state.border.corner) :])
+            if not np.isfinite(reached):  # perhaps because of the global scalars: that has a message of its own
+                small_solve(np.asarray(state.inverse(transpose=transpose).schur), np.ones(len(state.border.corner)))
             raise SolveError(f"GMRES {what} after {its} iterations (wanted {rtol:.1e}). Try a smaller step.")
         return x, Stats(its, reached, False), state
 
@@ -133,4 +133,6 @@ def solve_bordered(
 
 
 compiled_refresh = jax.jit(refresh)
-compiled_solve = jax.jit(functools.partial(solve_bordered, method=gmres), static_argnames=("transpose", "max_iterations"))
+compiled_solve = jax.jit(
+    functools.partial(solve_bordered, method=gmres), static_argnames=("transpose", "max_iterations")
+)

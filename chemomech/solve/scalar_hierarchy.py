@@ -10,13 +10,14 @@ from jaxtyping import Array, Float
 from scipy.sparse import csr_matrix
 
 from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
-from .operators import Pattern, namespace, replaced
+from .operators import Pattern, namespace, pytree, replaced
 
 COARSEST = 200
 Values = tuple[Any, ...]  # of the matrix of each level but the last, and the inverse of the last
 
 
-class _Coarse(eqx.Module):
+@pytree
+class _Coarse:
     """A coarse stiffness and mass on one pattern, and averages of nodal coefficients down to it."""
 
     pattern: Any
@@ -28,7 +29,8 @@ class _Coarse(eqx.Module):
     lmax: float
 
 
-class ScalarHierarchy(eqx.Module):
+@pytree
+class ScalarHierarchy:
     """Coarse levels for a scalar on one mesh; `values` go with a matrix, `cycle` is its approximate inverse."""
 
     pattern: Any

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2329; --soft: #5c6670; --paper: #fbfbfa; --card: #fff; --line: #e2e4e6;
@@ -34,18 +36,27 @@ td.number, th.number { text-align: right; }
 .notes { color: var(--soft); font-size: .9rem; }
 details { border: 1px solid var(--line); border-radius: .6rem; background: var(--card); padding: .6rem 1rem; }
 summary { cursor: pointer; }
+a { color: var(--accent); }
 pre { overflow-x: auto; font: .82rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 """
 
 
+class Link(NamedTuple):
+    """Text of a table that leads somewhere."""
+
+    text: str
+    address: str
+
+
 @dataclass
 class Page:
-    """What the page says; `pictures` are (path, caption), `states` one {column: value} a state."""
+    """What the page says; `pictures` are (path, caption), `states` and `cases` one {column: value} a row."""
 
     title: str
     status: str = ""
     numbers: dict = field(default_factory=dict)
     states: list[dict] = field(default_factory=list)
+    cases: list[dict] = field(default_factory=list)
     pictures: list[tuple[Path, str]] = field(default_factory=list)
     config: str = ""
     warnings: list[str] = field(default_factory=list)
@@ -58,7 +69,8 @@ class Page:
             _list("Warnings", self.warnings, "warnings"),
             "".join(_figure(path, caption) for path, caption in self.pictures),
             _section("Key numbers", _numbers(self.numbers)),
-            _section("States shown", _states(self.states)),
+            _section("States shown", _table(self.states)),
+            _section("Cases", _table(self.cases)),
             _section("Configuration", _config(self.config)),
             _list("Notes", self.notes, "notes"),
         ]
@@ -116,15 +128,23 @@ def _flat(numbers: dict, parent: str = ""):
             yield f"{parent}{name}", value
 
 
-def _states(states: list[dict]) -> str:
-    if not states:
+def _table(rows: list[dict]) -> str:
+    if not rows:
         return ""
-    head = "".join(f'<th class="number">{escape(name)}</th>' for name in states[0])
-    lines = [
-        "<tr>" + "".join(f'<td class="number">{escape(shown(v))}</td>' for v in state.values()) + "</tr>"
-        for state in states
-    ]
+    styles = {name: _style([row[name] for row in rows]) for name in rows[0]}
+    head = "".join(f"<th{style}>{escape(name)}</th>" for name, style in styles.items())
+    lines = ["<tr>" + "".join(f"<td{styles[n]}>{_cell(v)}</td>" for n, v in row.items()) + "</tr>" for row in rows]
     return f'<div class="scroll"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
+
+
+def _style(column: list) -> str:
+    return ' class="number"' if any(isinstance(value, int | float) for value in column) else ""
+
+
+def _cell(value) -> str:
+    if isinstance(value, Link):
+        return f'<a href="{quote(value.address)}">{escape(value.text)}</a>'
+    return escape(shown(value))
 
 
 def _config(text: str) -> str:

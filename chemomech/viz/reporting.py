@@ -44,19 +44,19 @@ def report(folder) -> list[Path]:
         if history:
             _picture(page, folder / name, lambda draw=draw: draw(history), caption)
     target = folder / "report.html"
-    _write(target, page.html())
+    write_page(page, target)
     return [path for path, _ in page.pictures] + [target]
 
 
-def _write(target: Path, text: str) -> None:
-    """The whole file or nothing of it.
+def write_page(page: Page, target: Path) -> None:
+    """The whole page or nothing of it.
 
     Raises:
         FileError: it cannot be written.
     """
     partial = target.with_name(f".{target.name}.part")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(page.html(), encoding="utf-8")
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)

@@ -227,7 +227,7 @@ def test_host_and_device_take_the_same_iterations(make, precision):
 
 
 def test_compiled_solve_holds_no_mesh():
-    """Every mesh-sized array is an argument: the lowered text does not grow with the mesh, nor does the compile time."""
+    """Every mesh-sized array is an argument: the lowered text does not grow with the mesh."""
     sizes = []
     for n in (16, 32):
         (_, (solver, state)), _ = linear_states(platelet(rectangle(SIDE, SIDE, n, n)), 10.0)
