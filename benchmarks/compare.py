@@ -1,90 +1,141 @@
-"""chemomech and its peers in turn on the same mesh, one library per process; ratios pair by pair.
+"""chemomech and its peers in turn on the same meshes, one library per process; medians of alternating runs.
 
-usage: python benchmarks/compare.py MESH.npz DT STEPS --peer "/usr/bin/python3 benchmarks/peers/coupled_step_dolfinx.py"
-       [--backend krylov] [--pairs 2] [--out benchmarks/results/NAME.json]
+usage: python -m benchmarks.compare MESH.npz [MESH.npz ...] --peer mumps fieldsplit skfem ngsolve feax
+       [--dt 1e-3] [--steps 3] [--backend krylov] [--rounds 3] [--pin | --cores 1 2] [--install]
+       [--out benchmarks/results/NAME.json]
 
-The file holds every run's JSON line, the median seconds a step (first step left out: it holds one-off analysis), the
-ratio of each pair, the largest relative difference in free energy and mass, hardware and commit.
+A peer is a name (`peer.py`) or a command that takes MESH DT STEPS. Every round runs all codes once, one after the
+other. `--pin` ties each process to one core; `--cores 1 2` does every round on one and on two, and so tells what the
+second core gives. The record holds, by mesh and cores, each code's median seconds a step (its first step left out
+where it holds a factorisation's analysis), set-up, compilation and peak memory; how many times faster chemomech is, as
+the median over rounds; the largest relative differences in free energy and mass; every run; hardware and commit. A
+peer that is not there or fails is left out with a line that says why.
 """
 
 import argparse
-import json
-import os
-import platform
-import shlex
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
+from benchmarks.peer import NotInstalled, command
+from benchmarks.record import ROOT, RunFailed, hardware, run, write
 
-
-def run(command: list[str]) -> dict:
-    """The last line of a command's output, read as JSON."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{shlex.join(command)} failed:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+OURS = "chemomech"
 
 
 def seconds(record: dict) -> float:
-    """Median seconds a step."""
+    """Median seconds a step, without the first."""
     return statistics.median(record["wall"][1:] or record["wall"])
 
 
-def hardware() -> dict:
-    """Processor, cores, Python, commit."""
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), platform.processor())  # fmt: skip
-    cores = sum(line.startswith("processor") for line in Path("/proc/cpuinfo").read_text().splitlines())
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
-    threads = os.environ.get("OMP_NUM_THREADS", "as many as cores")
-    pinned = len(os.sched_getaffinity(0))
-    return {
-        "cpu": cpu,
-        "cores": cores,
-        "cores allowed": pinned,
-        "OMP_NUM_THREADS": threads,
-        "python": platform.python_version(),
-        "commit": commit,
-    }
+def total(setup: float | dict[str, float]) -> float:
+    """Seconds that a code reports, in one piece or by part."""
+    return sum(setup.values()) if isinstance(setup, dict) else setup
 
 
 def difference(a: list[float], b: list[float]) -> float:
     """Largest relative difference."""
-    return max(abs(x - y) / abs(y) for x, y in zip(a, b))
+    return max(abs(x - y) / abs(y) for x, y in zip(a, b, strict=True))
+
+
+def rounds(commands: dict[str, list[str]], count: int, cores: int, skipped: dict[str, str]) -> dict[str, list[dict]]:
+    """Every code once a round; one that fails is taken out."""
+    runs: dict[str, list[dict]] = {name: [] for name in commands}
+    for _ in range(count):
+        for name in [n for n in commands if n not in skipped]:
+            try:
+                runs[name].append(run(commands[name], cores))
+            except RunFailed as failure:
+                if name == OURS:
+                    raise
+                skipped[name] = str(failure).strip().splitlines()[-1]
+                print(f"{name} is left out: {skipped[name]}", file=sys.stderr)
+    return {name: made for name, made in runs.items() if len(made) == count}
+
+
+def summary(runs: dict[str, list[dict]]) -> dict:
+    """Medians of each code, and chemomech against each peer."""
+    ours = runs[OURS]
+    peers = {name: made for name, made in runs.items() if name != OURS}
+    return {
+        "unknowns": ours[0]["dofs"],
+        "codes": {
+            name: {
+                "code": made[0]["code"],
+                "seconds a step": statistics.median(map(seconds, made)),
+                **{
+                    key: statistics.median(total(r[key]) for r in made)
+                    for key in ("setup", "compile")
+                    if key in made[0]
+                },
+                "peak memory": statistics.median(r["peak memory"] for r in made),
+            }
+            for name, made in runs.items()
+        },
+        "times faster": {
+            name: statistics.median(seconds(b) / seconds(a) for a, b in zip(ours, made, strict=True))
+            for name, made in peers.items()
+        },
+        "energy difference": {
+            name: max(difference(a["energy"], b["energy"]) for a, b in zip(ours, made, strict=True))
+            for name, made in peers.items()
+        },
+        "mass difference": {
+            name: max(difference(a["mass"], b["mass"]) for a, b in zip(ours, made, strict=True))
+            for name, made in peers.items()
+        },
+        "mass drift": max(difference(r["mass"][1:], r["mass"][:-1]) for r in ours) if len(ours[0]["mass"]) > 1 else 0.0,
+    }
+
+
+def second_core(cases: list[dict]) -> list[dict]:
+    """For each mesh measured on one and on two cores, how many times faster each code is on two."""
+    out = []
+    for one in (c for c in cases if c["cores"] == 1):
+        for two in (c for c in cases if c["cores"] == 2 and c["mesh"] == one["mesh"]):
+            both = [name for name in one["codes"] if name in two["codes"]]
+            gains = {n: one["codes"][n]["seconds a step"] / two["codes"][n]["seconds a step"] for n in both}
+            out.append({"mesh": one["mesh"], "times faster on two cores": gains})
+    return out
 
 
 def main() -> None:
-    """Run the pairs and write the record."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("mesh")
-    parser.add_argument("dt")
-    parser.add_argument("steps")
-    parser.add_argument("--peer", required=True)
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("--pairs", type=int, default=2)
+    """Run the rounds and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mesh", nargs="+", type=Path)
+    parser.add_argument("--peer", nargs="+", required=True)
+    parser.add_argument("--dt", type=float, default=1e-3)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--backend", default="krylov")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", type=int, nargs="+", default=[0])
+    parser.add_argument("--pin", action="store_const", const=[1], dest="cores", help="the same as --cores 1")
+    parser.add_argument("--install", action="store_true", help="install missing peers, each into its own environment")
+    parser.add_argument("--environments", type=Path, default=ROOT / ".peers")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    arguments = [args.mesh, args.dt, args.steps]
-    pairs = []
-    for _ in range(args.pairs):
-        ours = run([sys.executable, str(HERE / "coupled_step.py"), *arguments, "--backend", args.backend])
-        pairs.append((ours, run([*shlex.split(args.peer), *arguments])))
-    record = {
-        "mesh": Path(args.mesh).name, "dt": float(args.dt), "steps": int(args.steps), **hardware(),
-        "seconds a step": {"chemomech": [seconds(a) for a, _ in pairs], "peer": [seconds(b) for _, b in pairs]},
-        "ratio": [seconds(a) / seconds(b) for a, b in pairs],
-        "energy difference": max(difference(a["energy"], b["energy"]) for a, b in pairs),
-        "mass difference": max(difference(a["mass"], b["mass"]) for a, b in pairs),
-        "runs": [{"chemomech": a, "peer": b} for a, b in pairs],
-    }  # fmt: skip
-    text = json.dumps(record, indent=1)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + "\n")
-    print(json.dumps({k: v for k, v in record.items() if k != "runs"}))
+    record: dict = {"claim": "coupled step", **hardware(), "dt": args.dt, "steps": args.steps, "rounds": args.rounds}
+    skipped: dict[str, str] = {}
+    cases, runs = [], []
+    for mesh in args.mesh:
+        for cores in args.cores:
+            given = [str(mesh.resolve()), str(args.dt), str(args.steps)]
+            commands = {
+                OURS: [sys.executable, "-m", "benchmarks.coupled_step", *given, "--backend", args.backend],
+            }
+            for name in args.peer:
+                try:
+                    commands[name] = [*command(name, args.environments, args.install, max(cores, 1)), *given]
+                except NotInstalled as missing:
+                    if name not in skipped:
+                        skipped[name] = str(missing)
+                        print(missing, file=sys.stderr)
+            made = rounds(commands, args.rounds, cores, skipped)
+            where = {"mesh": mesh.name, "cores": cores}
+            cases.append(where | summary(made))
+            runs.append(where | made)
+    record |= {"meshes": cases, "second core": second_core(cases), "skipped": skipped, "runs": runs}
+    write(record, args.out)
 
 
 if __name__ == "__main__":

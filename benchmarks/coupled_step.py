@@ -1,9 +1,11 @@
 """One coupled Cahn-Hilliard-elasticity step, the problem of peers/coupled_step_dolfinx.py on the same mesh.
 
-usage: python benchmarks/coupled_step.py MESH.npz DT STEPS [--backend auto|pardiso|superlu|krylov]
+usage: python -m benchmarks.coupled_step MESH.npz DT STEPS [--backend auto|pardiso|superlu|krylov]
 
 MESH.npz (peers/make_mesh.py): points, cells, kappa. Dimensionless; quadrature of degree 2 at interior points; Newton
-stops at |R| < 1e-8 |first update|. Prints one JSON line with the keys of the peer scripts.
+stops at |R| < 1e-8 |first update|. Prints one JSON line with the keys of the peer scripts; `setup` is the time before
+the first step without compilation, `compile` that of tracing and compiling, `memory` the peak [bytes] after the
+imports, after set-up and at the end.
 """
 
 import argparse
@@ -18,8 +20,11 @@ import equinox as eqx
 import numpy as np
 
 import chemomech as cm
+from benchmarks.clock import Clock, peak
 from chemomech.solve import factor
 from chemomech.solve.newton import AbstractTest
+
+IMPORTED = peak()
 
 
 class PeerTest(AbstractTest):
@@ -35,9 +40,13 @@ class PeerTest(AbstractTest):
 
 
 def build(path: str) -> tuple[cm.Problem, cm.State]:
-    """The peer's problem: chi 3, lambda = mu = 100, in-plane misfit 0.02, mobility c(1-c), three or six point pins."""
+    """The peer's problem on the mesh of a file."""
     data = np.load(path)
-    points, cells, kappa = data["points"], data["cells"], float(data["kappa"])
+    return body(data["points"], data["cells"], float(data["kappa"]))
+
+
+def body(points, cells, kappa: float) -> tuple[cm.Problem, cm.State]:
+    """The peer's problem: chi 3, lambda = mu = 100, in-plane misfit 0.02, mobility c(1-c), three or six point pins."""
     dim = points.shape[1]
     mesh = cm.Mesh.build(points, cells, {2: "triangle", 3: "tetra"}[dim])
     misfit = [0.02, 0.02, 0.02 if dim == 3 else 0.0]
@@ -59,22 +68,29 @@ def build(path: str) -> tuple[cm.Problem, cm.State]:
     return problem, problem.state(c=c)
 
 
+def solver(backend: str) -> cm.Newton:
+    """The peer's Newton rule with one linear solver."""
+    if backend == "krylov":
+        return cm.Newton(linear=cm.Krylov(), test=PeerTest(), first_rtol=3e-3, max_iterations=30)
+    return cm.Newton(linear=cm.HostDirect(backend=backend), test=PeerTest(), linear_rtol=1e-6, max_iterations=30)
+
+
 def run(path: str, dt: float, steps: int, backend: str = "auto") -> dict:
     """Take the steps and collect what the peers print."""
-    start = time.perf_counter()
+    clock = Clock()
     problem, state = build(path)
-    if backend == "krylov":
-        newton = cm.Newton(linear=cm.Krylov(), test=PeerTest(), first_rtol=3e-3, max_iterations=30)
-    else:
-        newton = cm.Newton(linear=cm.HostDirect(backend=backend), test=PeerTest(), linear_rtol=1e-6, max_iterations=30)
-    evolution = cm.Evolution(problem, newton)
+    evolution = cm.Evolution(problem, solver(backend))
     x = evolution.start(state)
-    setup = time.perf_counter() - start
-    start = time.perf_counter()
     evolution.compile(x)
-    record: dict = {"setup": setup, "compile": time.perf_counter() - start}
-    record |= {key: [] for key in ("wall", "newton", "energy", "mass", "gmres", "factorisations")}
     linear_state = None
+    if backend == "krylov":  # what is made once for a run; a direct solver's analysis is part of its first step
+        full = evolution.expand(x)
+        tangent = evolution.tangent(x, (full, full, 0.0, dt), problem.drive())
+        linear = evolution.newton.linear
+        linear_state = linear.forget(linear.init(tangent))
+    record: dict = {"setup": clock.lap(), "compile": clock.compile}
+    memory = {"imports": IMPORTED, "setup": peak()}
+    record |= {key: [] for key in ("wall", "newton", "energy", "mass", "gmres", "factorisations")}
     for _ in range(steps):
         start = time.perf_counter()
         result = evolution.backward_euler(x, dt, linear_state)
@@ -92,16 +108,17 @@ def run(path: str, dt: float, steps: int, backend: str = "auto") -> dict:
         "code": f"chemomech {cm.__version__} + {factor.installed()[0] if backend == 'auto' else backend}",
         "dofs": dofs,
         **record,
+        "memory": memory | {"end": peak()},
     }
 
 
 def main() -> None:
     """Run and print the JSON line."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mesh")
     parser.add_argument("dt", type=float)
     parser.add_argument("steps", type=int)
-    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--backend", default="auto", choices=["auto", "pardiso", "superlu", "krylov"])
     args = parser.parse_args()
     print(json.dumps(run(args.mesh, args.dt, args.steps, args.backend)))
 

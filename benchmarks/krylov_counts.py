@@ -1,6 +1,6 @@
 """GMRES iterations of the coupled step over states, interaction, step length and stiffness.
 
-usage: python benchmarks/krylov_counts.py MESH.npz [MESH.npz ...] [--chi 2.5 3 4.5] [--precision double|single]
+usage: python -m benchmarks.krylov_counts MESH.npz [MESH.npz ...] [--chi 2.5 3 4.5] [--precision double|single]
        [--out benchmarks/results/NAME.json]
 
 MESH.npz as made by peers/make_mesh.py; kappa is 1.6e-3 in the plane and 0.0144 in solids, the same for every h.
@@ -21,10 +21,10 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 import numpy as np
-from compare import hardware
 from scipy.sparse.linalg import LinearOperator, eigs
 
 import chemomech as cm
+from benchmarks.record import hardware
 
 STIFFNESS = ("none", "E300", "E1000", "LFP")
 STEPS = (1e-5, 1e-3, 1e-1)
@@ -174,7 +174,7 @@ def main() -> None:
         print(json.dumps(row))
     print("all:", statistics.median(c["iterations"] for c in cases), max(c["iterations"] for c in cases), len(cases))
     if args.out:
-        record = {"precision": args.precision, **hardware(), "table": rows, "cases": cases}
+        record = {"claim": "counts", "precision": args.precision, **hardware(), "table": rows, "cases": cases}
         args.out.write_text(json.dumps(record, indent=1) + "\n")
 
 

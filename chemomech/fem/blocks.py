@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 
 from ..errors import ChemomechError
 from .assembly import Pattern
+from .connectivity import graph
 from .constraints import Lift
 from .elements import EDGES
 from .mesh import Mesh
@@ -50,20 +51,17 @@ def build_blocks(mesh: Mesh, fields: tuple[str, ...], lift: Lift, pattern: Patte
     rows = {name: index[k, lead] for k, name in enumerate(fields)}
     absent = np.full(len(lead), lift.size)
     u = np.stack([rows.get(f"u.{a}", absent) for a in "xyz"[:dim]], axis=1)
-    cells = node[mesh.cells.T].astype(np.int64)
-    keys = cells[:, None, :] * len(lead) + cells[None, :, :]
-    unique, inverse = np.unique(keys, return_inverse=True)
-    i, j = np.divmod(unique, len(lead))
-    known = np.repeat(np.arange(pattern.size, dtype=np.int64), np.diff(pattern.indptr)) * pattern.size + pattern.indices
-    slot = {
-        (a, b): _slots(known, pattern.size, rows[a][i], rows[b][j])
-        for a in fields for b in fields if pattern.slot.get((fields.index(a), fields.index(b))) is not None
-    }  # fmt: skip
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=len(lead)))]).astype(np.int32)
+    groups = graph(node[mesh.cells.T], len(lead))
+    i, j = groups.rows, groups.indices
+    known = {(a, b): pattern.slot.get((fields.index(a), fields.index(b))) for a in fields for b in fields}
+    coupled = {pair: np.asarray(slot) for pair, slot in known.items() if slot is not None}
+    if len(lead) < n:  # tied nodes: the pattern's own table is by node
+        keys = np.repeat(np.arange(pattern.size, dtype=np.int64), np.diff(pattern.indptr)) * pattern.size
+        keys += pattern.indices
+        coupled = {(a, b): _slots(keys, pattern.size, rows[a][i], rows[b][j]) for a, b in coupled}
     return Blocks(
-        rows.get("c", absent), rows.get("mu", absent), u, indptr, j.astype(np.int32), slot,
-        _rigid_motions(mesh.points[lead]), _interpolation(mesh, node, len(lead)), node,
-        inverse.reshape(keys.shape).astype(np.int32),
+        rows.get("c", absent), rows.get("mu", absent), u, groups.indptr, groups.indices, coupled,
+        _rigid_motions(mesh.points[lead]), _interpolation(mesh, node, len(lead)), node, groups.entry,
     )  # fmt: skip
 
 
@@ -93,7 +91,7 @@ def _slots(keys, size, rows, columns):
     inside = (rows < size) & (columns < size)
     wanted = rows[inside].astype(np.int64) * size + columns[inside]
     place = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    out = np.full(len(rows), len(keys))
+    out = np.full(len(rows), len(keys), np.int32)
     out[inside] = np.where(keys[place] == wanted, place, len(keys))
     return out
 

@@ -1,0 +1,139 @@
+"""The README's tables, made from the records in `results/`.
+
+usage: python -m benchmarks.table [--check]
+
+Writes them between the two markers of README.md; `--check` only tells whether they are up to date.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.record import RESULTS, ROOT
+
+BEGIN, END = "<!-- tables by benchmarks/table.py: begin -->", "<!-- tables by benchmarks/table.py: end -->"
+README = ROOT / "README.md"
+PEERS = {
+    "mumps": "DOLFINx + MUMPS",
+    "fieldsplit": "DOLFINx + FGMRES, GAMG",
+    "skfem": "scikit-fem",
+    "ngsolve": "NGSolve",
+    "feax": "feax",
+}
+
+
+def tables(folder: Path = RESULTS) -> str:
+    """All tables, one a claim, of the records of a folder."""
+    records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    parts = [
+        made(found) for claim, made in CLAIMS.items() if (found := [r for r in records if r.get("claim") == claim])
+    ]
+    return "\n\n".join(parts)
+
+
+def coupled_steps(records: list[dict]) -> str:
+    """Seconds a step on each mesh, and how many times longer the peers take."""
+    names = [n for n in PEERS if any(n in case["codes"] for r in records for case in r["meshes"])]
+    rows = []
+    for record in records:
+        for case in record["meshes"]:
+            ours = case["codes"]["chemomech"]
+            times = [f"{case['times faster'][n]:.1f}x" if n in case["times faster"] else "" for n in names]
+            size = f"{case['mesh'].removesuffix('.npz')}, {_count(case['unknowns'])}"
+            how = ours["code"].split(" + ")[-1]
+            rows.append([size, how, _cores(case, record), f"{ours['seconds a step']:.2g} s", *times])
+    head = ["mesh, unknowns", "solver", "cores", "a step", *(PEERS[n] for n in names)]
+    return _table("One coupled step; how many times longer the same step takes elsewhere", head, rows, records)
+
+
+def growths(records: list[dict]) -> str:
+    """Time and memory against size."""
+    rows = [
+        [
+            _count(size["unknowns"]), f"{size['setup']:.1f} s", f"{size['compile']:.1f} s", f"{size['step']:.2g} s",
+            f"{size['microseconds per unknown']['step']:.1f} us", f"{size['bytes per unknown']['end'] / 1e3:.1f} kB",
+            str(max(size["gmres"])),
+        ]
+        for record in records for size in record["sizes"]
+    ]  # fmt: skip
+    head = ["unknowns", "set-up", "compile", "a step", "per unknown", "memory per unknown", "GMRES, most"]
+    return _table("Growth with size, a ball on the CPU", head, rows, records)
+
+
+def counts(records: list[dict]) -> str:
+    """GMRES iterations by mesh and stiffness."""
+    rows = [
+        [row["mesh"].removesuffix(".npz"), _count(row["unknowns"]), row["stiffness"], *(str(row[k]) for k in columns)]
+        for record in records for row in record["table"] for columns in [("cases", "median", "worst")]
+    ]  # fmt: skip
+    head = ["mesh", "unknowns", "stiffness", "cases", "median", "worst"]
+    return _table("GMRES iterations to 1e-6 over states, chi and steps", head, rows, records)
+
+
+def devices(records: list[dict]) -> str:
+    """What a device does."""
+    rows = []
+    for record in records:
+        for case in record["measured"]:
+            memory, time = case["bytes per unknown"], case.get("solve", case.get("step"))
+            iterations = case.get("iterations") or max(case["gmres"])
+            rows.append([
+                case["device"], case["case"], case["precision"], _count(case["unknowns"]), f"{time:.2g} s",
+                str(iterations), str(case["kernels per iteration"]), f"{memory / 1e3:.1f} kB" if memory else "",
+                *(f"{100 * case[part]['share of triad']:.0f} %" for part in ("preconditioner", "tangent")),
+            ])  # fmt: skip
+    head = [
+        "device", "case", "cycles", "unknowns", "time", "iterations", "kernels each", "memory per unknown",
+        "of bandwidth: preconditioner", "tangent",
+    ]  # fmt: skip
+    return _table("On a device: an elastic solve to 1e-8, a coupled step", head, rows, records)
+
+
+CLAIMS: dict[str, Callable[[list[dict]], str]] = {
+    "coupled step": coupled_steps,
+    "growth": growths,
+    "counts": counts,
+    "device": devices,
+}
+
+
+def _cores(case: dict, record: dict) -> str:
+    """Cores that a process was tied to, or the threads that it was allowed."""
+    if case["cores"]:
+        return str(case["cores"])
+    threads = record["OMP_NUM_THREADS"]
+    return f"{record['cores']}, {threads} thread{'s' if threads != '1' else ''}" if threads.isdigit() else "all"
+
+
+def _count(n: int) -> str:
+    return f"{n / 1e6:.1f} M" if n >= 999_500 else f"{n / 1e3:.0f} k" if n >= 1000 else str(n)
+
+
+def _table(title: str, head: list[str], rows: list[list[str]], records: list[dict]) -> str:
+    where = sorted({f"{r['cpu'].strip()}, {r['cores']} cores, commit {r['commit'][:7]}" for r in records})
+    lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
+    return "\n".join([f"{title} ({'; '.join(where)}):", "", *lines])
+
+
+def written(readme: str) -> str:
+    """The README with its tables brought up to date."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+
+
+def main() -> None:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    text = README.read_text()
+    if args.check:
+        sys.exit(0 if written(text) == text else "README.md is behind benchmarks/results: python -m benchmarks.table")
+    README.write_text(written(text))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Every benchmark runs at a tiny size, and the README's tables are those of the records."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks import compare, device, growth, peer, record, table
+from chemomech.fem.mesh import box, rectangle
+
+ROOT = Path(__file__).parents[1]
+
+
+def started(module, *arguments):
+    """A benchmark in a process of its own; the last line that it prints."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def plane(tmp_path):
+    """A small square."""
+    mesh = rectangle(1.0, 1.0, 8, 8)
+    np.savez(tmp_path / "plane.npz", points=mesh.points - 0.5, cells=mesh.cells, kappa=0.1)
+    return tmp_path / "plane.npz"
+
+
+@pytest.fixture
+def solids(tmp_path):
+    """Two small cubes."""
+    paths = []
+    for n in (3, 4):
+        mesh = box(1.0, 1.0, 1.0, n, n, n)
+        paths.append(tmp_path / f"cube{n}.npz")
+        np.savez(paths[-1], points=mesh.points - 0.5, cells=mesh.cells, kappa=0.1)
+    return paths
+
+
+def test_readme_tables_are_those_of_the_records():
+    """`python -m benchmarks.table` would change nothing."""
+    text = table.README.read_text()
+    assert table.BEGIN in text
+    assert table.written(text) == text
+
+
+def test_tables_show_what_the_records_hold(tmp_path):
+    """One table a claim, with the numbers of the record in it."""
+    machine = record.hardware()
+    case = {
+        "mesh": "ball0.08.npz", "cores": 1, "unknowns": 37175, "times faster": {"fieldsplit": 1.64, "mumps": 51.2},
+        "codes": {n: {"code": f"{n} + krylov", "seconds a step": 0.25} for n in ("chemomech", "mumps", "fieldsplit")},
+    }  # fmt: skip
+    size = {
+        "unknowns": 1_040_000, "setup": 61.0, "compile": 12.5, "step": 7.5, "gmres": [14, 13],
+        "microseconds per unknown": {"step": 7.2}, "bytes per unknown": {"end": 4400.0},
+    }  # fmt: skip
+    records = [
+        {"claim": "coupled step", **machine, "meshes": [case]},
+        {"claim": "growth", **machine, "sizes": [size]},
+    ]
+    for k, made in enumerate(records):
+        (tmp_path / f"{k}.json").write_text(json.dumps(made))
+    text = table.tables(tmp_path)
+    assert "| ball0.08, 37 k | krylov | 1 | 0.25 s | 51.2x | 1.6x |" in text
+    assert "| 1.0 M | 61.0 s | 12.5 s | 7.5 s | 7.2 us | 4.4 kB | 14 |" in text
+
+
+def test_a_run_comes_back_with_its_memory_and_a_failure_with_its_reason():
+    """The last JSON line counts; peak memory is that of the process."""
+    code = "x = b'1' * 200_000_000; print('noise'); print('{\"value\": 3}')"
+    made = record.run([sys.executable, "-c", code], cores=1)
+    assert made["value"] == 3
+    assert 2e8 < made["peak memory"] < 4e8
+    with pytest.raises(record.RunFailed, match="no such peer"):
+        record.run([sys.executable, "-c", "raise SystemExit('no such peer')"])
+
+
+def test_missing_peers_say_why():
+    """One that does not fit the problem, one whose environment is not there; anything else is a command."""
+    with pytest.raises(peer.NotInstalled, match="no Cahn-Hilliard"):
+        peer.command("torch-fem", Path("nowhere"))
+    with pytest.raises(peer.NotInstalled, match="--install"):
+        peer.command("skfem", Path("nowhere"))
+    assert peer.command("mpirun -n 2 solve", Path("nowhere")) == ["mpirun", "-n", "2", "solve"]
+
+
+def test_medians_of_alternating_runs():
+    """Pair by pair, the first step left out; what a second core gives."""
+
+    def runs(*walls):
+        return [
+            {"code": "a + b", "dofs": 10, "wall": [9.0, w], "energy": [1.0, 2.0], "mass": [1.0, 1.0], "peak memory": 5,
+             "setup": {"assemble": 1.0, "pc": 2.0}} for w in walls
+        ]  # fmt: skip
+
+    one = {"mesh": "m", "cores": 1} | compare.summary({"chemomech": runs(1.0, 2.0, 1.0), "p": runs(2.0, 2.0, 4.0)})
+    two = {"mesh": "m", "cores": 2} | compare.summary({"chemomech": runs(0.5), "p": runs(2.0)})
+    assert one["times faster"]["p"] == 2.0
+    assert one["codes"]["chemomech"]["setup"] == 3.0
+    assert one["mass drift"] == one["energy difference"]["p"] == 0.0
+    gains = compare.second_core([one, two])[0]["times faster on two cores"]
+    assert gains == {"chemomech": 2.0, "p": 1.0}
+
+
+def test_growth_is_the_worst_factor_upwards():
+    """Falling costs per unknown are no growth."""
+
+    def row(n, step, memory):
+        per = {"setup": 1.0, "step": step}
+        return {
+            "unknowns": n, "compile": 1.0, "microseconds per unknown": per, "bytes per unknown": {"end": memory}
+        }  # fmt: skip
+
+    found = growth.growth([row(3, 2.0, 4.0), row(1, 1.0, 9.0), row(2, 1.5, 5.0)])
+    assert found == {"setup": 1.0, "step": 2.0, "memory": 1.0, "compile": 1.0}
+
+
+def test_kernels_of_a_loop_are_counted_once():
+    """The body of a loop counts once, however often it turns."""
+
+    def turns(count):
+        body = lambda v: jnp.sort(jnp.sin(v) @ jnp.ones((64, 64)))  # noqa: E731
+        function = jax.jit(lambda v: jax.lax.fori_loop(0, count, lambda _, v: body(v), v))
+        return device.Kernels(function.lower(jnp.ones(64)).compile())
+
+    few, many = turns(3), turns(300)
+    assert few.largest_loop() == many.largest_loop() >= 3
+    assert few.of() == many.of() >= few.largest_loop()
+
+
+@pytest.mark.slow
+def test_coupled_step_and_comparison(plane, tmp_path):
+    """A direct solver as the peer: the same energies and masses, two rounds, a record on disk."""
+    other = f"{sys.executable} -m benchmarks.coupled_step"
+    script = tmp_path / "superlu.sh"
+    script.write_text(f'#!/bin/sh\nexec {other} "$@" --backend superlu\n')
+    script.chmod(0o755)
+    out = tmp_path / "record.json"
+    arguments = ["--peer", script, "torch-fem", "--steps", 2, "--rounds", 1, "--pin", "--out", out]
+    started("compare", plane, *arguments)
+    made = json.loads(out.read_text())
+    case = made["meshes"][0]
+    assert case["energy difference"][str(script)] < 1e-7
+    assert case["mass difference"][str(script)] < 1e-12
+    assert case["mass drift"] < 1e-12
+    assert "torch-fem" in made["skipped"]
+    assert "| plane, " in table.coupled_steps([made])
+
+
+@pytest.mark.slow
+def test_growth_of_two_cubes(solids):
+    """Set-up, compilation, step and memory of each size."""
+    made = json.loads(started("growth", "--mesh", *solids, "--steps", 2))
+    assert [size["unknowns"] for size in made["sizes"]] == [5 * 4**3, 5 * 5**3]
+    for size in made["sizes"]:
+        assert min(size["setup"], size["compile"], size["step"], size["bytes per unknown"]["end"]) > 0.0
+    assert table.growths([made]).count("\n") == 5
+
+
+@pytest.mark.slow
+def test_counts_of_one_mesh(plane):
+    """All states are solved on a square; the last line is the summary."""
+    last = started("krylov_counts", plane, "--chi", 3.0)
+    assert last.startswith("all:")
+    assert float(last.split()[1]) < 30
+
+
+@pytest.mark.slow
+def test_device_claims_at_small_size(tmp_path):
+    """The one command of the GPU claims runs on any machine."""
+    out = tmp_path / "device.json"
+    started("gpu", "--size", "small", "--out", out)
+    made = json.loads(out.read_text())
+    elastic, coupled = made["measured"]
+    assert elastic["residual"] < 1e-8
+    assert coupled["mass drift"] < 1e-12
+    for case in (elastic, coupled):
+        assert case["kernels per iteration"] > case["tangent"]["kernels"] > 0
+        assert case["preconditioner"]["GB"] > case["tangent"]["GB"] > 0.0
+    assert table.devices([made]).count("\n") == 5
