@@ -19,8 +19,8 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 import numpy as np
-from compare import hardware
-from coupled_step import build
+from benchmarks.record import hardware
+from benchmarks.coupled_step import build
 
 import chemomech as cm
 from chemomech.fem.mesh import elevate

@@ -11,6 +11,15 @@ from scipy.sparse import bsr_matrix, csr_matrix, identity, kron
 from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 
 COARSEST = 300
+SPECTRUM = 0.4, 1.0  # of a cycle times its matrix
+ONE = 1.2  # a cycle leaves u too stiff; longer, the error has both signs and c feels less of it
+
+
+def two_lengths() -> tuple[float, float]:
+    """Of two cycles, those of the Chebyshev polynomial that is least on the spectrum."""
+    low, high = SPECTRUM
+    centre, reach = 0.5 * (low + high), 0.5 * (high - low) * np.sqrt(0.5)
+    return 1.0 / (centre + reach), 1.0 / (centre - reach)
 
 
 class ScaledCycle(NamedTuple):
@@ -19,10 +28,15 @@ class ScaledCycle(NamedTuple):
     inverse: Any  # L^-1
     transposed: Any  # L^-T
     cycle: Multigrid
+    lengths: tuple[float, ...]  # of the step that each of one or more cycles takes
 
     def __call__(self, b):
         """The approximate solution of A x = b."""
-        return self.transposed @ self.cycle(self.inverse @ b)
+        b = self.inverse @ b
+        y = self.lengths[0] * self.cycle(b)
+        for length in self.lengths[1:]:
+            y = y + length * self.cycle(b - self.cycle.levels[0].A @ y)
+        return self.transposed @ y
 
 
 class ElasticHierarchy:
@@ -35,13 +49,16 @@ class ElasticHierarchy:
         dtype: precision inside the cycle.
         degree: of the smoothing polynomial.
         ratio: of the part of the spectrum that is smoothed.
+        cycles: in one application, one or two.
     """
 
     def __init__(
         self, A: csr_matrix, near_null: Float[np.ndarray, "nodes dim modes"], vertices: csr_matrix | None = None,
-        dtype: Any = np.float64, degree: int = 2, ratio: float = 8.0,
+        dtype: Any = np.float64, degree: int = 2, ratio: float = 8.0, cycles: int = 1,
     ):  # fmt: skip
         _, dim, modes = near_null.shape
+        self.lengths = (ONE,) if cycles == 1 else two_lengths()
+        self.visits = 2 if dim == 2 else 1  # coarse levels cost little in the plane
         self.dtype, self.ratio = np.dtype(dtype), ratio
         self.prolongations, self.blocks, self.degrees = [], [dim], []
         B = near_null.reshape(-1, modes)
@@ -73,11 +90,11 @@ class ElasticHierarchy:
             factor, inverse = below or (None, None)
         if not levels:  # small enough for its inverse
             A = csr_matrix(first @ A @ first.T)
+        lengths = self.lengths if levels else (1.0,)
         coarsest = np.linalg.inv(A.toarray()).astype(self.dtype)
         square = (self.blocks[0],) * 2
-        return ScaledCycle(
-            self._blocked(first, square), self._blocked(first.T, square), Multigrid(tuple(levels), coarsest)
-        )
+        cycle = Multigrid(tuple(levels), coarsest, self.visits)
+        return ScaledCycle(self._blocked(first, square), self._blocked(first.T, square), cycle, lengths)
 
     def _blocked(self, A: Any, shape: tuple[int, int]) -> Any:
         return bsr_matrix(csr_matrix(A), blocksize=shape).astype(self.dtype)

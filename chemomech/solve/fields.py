@@ -23,6 +23,7 @@ class Scalars(NamedTuple):
     mass: csr_matrix
     stiffness: csr_matrix  # unit coefficient
     gradient: csr_matrix  # of the gradient energy
+    relief: float  # what the strain of the softest plane wave takes off the curvature, over R T
 
 
 class FieldTangent(NamedTuple):

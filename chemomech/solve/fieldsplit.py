@@ -18,6 +18,7 @@ from .root_matching import Coefficients, roots, shifted
 from .scalar_hierarchy import ScalarHierarchy, Values, between
 
 Vector = Float[Array, " N"]
+STRONG = 4.0  # relief of the curvature by strain, over R T, from which a second elastic cycle saves more than it costs
 
 
 @pytree
@@ -60,7 +61,8 @@ class Hierarchies:
             weights[b.c] = weights[b.mu] = 1.0 / np.sqrt(scalars.mass.data[space.pattern.diagonal])
         if "u" in space.unknowns:
             A = space.pattern.matrix(_supported(space, blocks["u", "u"]))
-            elastic = ElasticHierarchy(A.tocsr(), b.near_null, b.vertices, dtype).refresh(A.tocsr())
+            cycles = 2 if scalars is not None and scalars.relief > STRONG else 1
+            elastic = ElasticHierarchy(A.tocsr(), b.near_null, b.vertices, dtype, cycles=cycles).refresh(A.tocsr())
             weights[b.u.ravel()] = 1.0 / np.sqrt(A.diagonal())
         mass, gradient = (scalars.mass.data, scalars.gradient.data) if scalars else (None, None)
         lumped = np.asarray(abs(scalars.mass).sum(1)).ravel() if scalars else None
@@ -119,7 +121,7 @@ def refresh(
     mass = xp.maximum(faces / made.lumped + gamma, 1e-12 * xp.max(xp.abs(gamma)))
     lowest, mode, known = _lowest(made, k, memory)
     g2 = shifted(g, k.curvature, lowest, xp)
-    H2 = space.held("c", made.gradient + M * between(g2, i, j))
+    H2 = space.held("c", made.gradient + 0.5 * M * (g2[i] + g2[j]))
     mu, (c, landscape) = made.scalar.values(H1, k.mobility, mass), _scaled(made, H2, k.kappa, g2, memory)
     return Refreshed(blocks, mu, c, gamma, g2 - k.curvature), Memory(mode, landscape, c, known)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array, csr_matrix, diags_array
 from scipy.sparse.linalg import eigsh
+
+from .operators import pytree
 
 
 class Chebyshev(NamedTuple):
@@ -39,11 +42,13 @@ class Level(NamedTuple):
     R: Any
 
 
-class Multigrid(NamedTuple):
-    """A symmetric V-cycle as an approximate inverse."""
+@pytree
+class Multigrid:
+    """A symmetric cycle as an approximate inverse."""
 
     levels: tuple[Level, ...]
     coarsest: Any  # dense inverse of the last matrix
+    visits: int = eqx.field(static=True, default=1)  # of each coarse level by the one above: 1 a V-cycle, 2 a W-cycle
 
     def __call__(self, b):
         """The approximate solution of A x = b."""
@@ -54,8 +59,14 @@ class Multigrid(NamedTuple):
             return self.coarsest @ b
         level = self.levels[k]
         x = _smooth(level, b)
-        x = x + level.P @ self._cycle(level.R @ (b - level.A @ x), k + 1)
+        x = x + level.P @ self._corrected(level.R @ (b - level.A @ x), k + 1)
         return x + _smooth(level, b - level.A @ x)
+
+    def _corrected(self, b, k: int):
+        y = self._cycle(b, k)
+        for _ in range(self.visits - 1 if k < len(self.levels) else 0):
+            y = y + self._cycle(b - self.levels[k].A @ y, k)
+        return y
 
 
 def _smooth(level: Level, r):
