@@ -15,6 +15,7 @@ from .auto import Auto
 from .linear import AbstractLinearSolver, Breakdown
 
 Vector = Float[np.ndarray, " N"]
+STALLED = 0.1  # updates that fall by less are not those of a converging Newton iteration
 
 
 class System(NamedTuple):
@@ -148,7 +149,10 @@ class Newton(eqx.Module):
         if self.linear_rtol is not None:
             return self.linear_rtol
         tightest, loosest = self.linear.range_of_rtol
-        return min(max(self.test.wanted(updates, residual, first_update, rtol), tightest), loosest)
+        wanted = self.test.wanted(updates, residual, first_update, rtol)
+        if len(updates) > 1 and updates[-1] > STALLED * updates[-2]:
+            wanted = min(wanted, STALLED**2 * rtol)  # what is left may be the linear solves' own error
+        return min(max(wanted, tightest), loosest)
 
 
 def _advance(system: System, x: Vector, dx: Vector, step: float) -> tuple[Vector, Vector, float]:
