@@ -33,7 +33,7 @@ def report(folder: Path) -> list[Path]:
     page.config = (folder / "config.toml").read_text(encoding="utf-8")
     page.warnings = [f"{row['case']}: {row['message']}" for row in rows if row["status"] == FAILED]
     page.cases = [_linked(row, folder) for row in rows]
-    cases = [Drawn({name: row[name] for name in swept_names(row)}, row, _history(folder, row)) for row in rows]
+    cases = [_drawn(row, folder) for row in rows]
     if any(case.history for case in cases):
         picture = save(lambda: draw_sweep([case for case in cases if case.history]), folder / "sweep.png")
         page.pictures.append((picture, CAPTION))
@@ -60,6 +60,12 @@ def _linked(row: dict[str, Any], folder: Path) -> dict[str, Any]:
     name = str(row["case"])
     page = folder / name / "report.html"
     return {"case": Link(name[:9], f"{name}/report.html") if page.exists() else name[:9], **brief(row)}
+
+
+def _drawn(row: dict[str, Any], folder: Path) -> Drawn:
+    """The curve of a case as far as it goes; results only of one that finished."""
+    swept = {name: row[name] for name in swept_names(row)}
+    return Drawn(swept, row if row["status"] == FINISHED else {}, _history(folder, row))
 
 
 def _history(folder: Path, row: dict[str, Any]) -> dict[str, Any]:

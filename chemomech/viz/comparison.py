@@ -71,6 +71,8 @@ def _levels(cases: list[Drawn], name: str) -> list[Any]:
 def _looks(cases: list[Drawn], axis: str) -> list[_Look]:
     levels = _levels(cases, axis)
     others = [tuple(v for name, v in case.swept.items() if name != axis) for case in cases]
+    if len(set(others)) == len(cases):  # values in step: nothing but the leading one is needed
+        others = [()] * len(cases)
     groups = list(dict.fromkeys(others))
     varying = [n for n in cases[0].swept if len({str(case.swept[n]) for case in cases}) > 1] or [axis]
     out = []

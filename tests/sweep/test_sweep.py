@@ -164,10 +164,19 @@ class _Job:
         assert self.stopped
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("three")
+    (folder / "small.toml").write_text(CONFIG)
+    return sweep.plan(folder / "small.toml", folder / "out", [sweep.parse_axis("initial=0.05,0.06,0.07")])
+
+
 @pytest.fixture
-def planned(config, monkeypatch):
+def planned(three, tmp_path, monkeypatch):
     monkeypatch.setattr("chemomech.sweep.running.PAUSE", 0.001)
-    plan = sweep.plan(config, config.parent / "out", [sweep.parse_axis("initial=0.05,0.06,0.07")])
+    folder = tmp_path / "out"
+    cases = tuple(case._replace(folder=folder / case.folder.name) for case in three.cases)
+    plan = three._replace(folder=folder, cases=cases)
     sweep.prepare(plan)
     return plan
 
