@@ -19,10 +19,10 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 import numpy as np
-from benchmarks.record import hardware
-from benchmarks.coupled_step import build
 
 import chemomech as cm
+from benchmarks.coupled_step import build
+from benchmarks.record import hardware
 from chemomech.fem.mesh import elevate
 from chemomech.solve.factor import installed
 
