@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -13,12 +14,33 @@ from ..errors import SolveError
 from .elastic_hierarchy import ElasticHierarchy, ScaledCycle
 from .fields import FieldOperator, FieldTangent, Pair, Space
 from .multigrid import Multigrid
-from .operators import choose, namespace, pytree, repeat, replaced
+from .operators import choose, namespace, on_device, pytree, repeat, replaced
 from .root_matching import Coefficients, roots, shifted
 from .scalar_hierarchy import ScalarHierarchy, Values, between
 
 Vector = Float[Array, " N"]
+CHANGED = 0.25  # of the stiffness, from which a new elastic cycle pays
 STRONG = 4.0  # relief of the curvature by strain, over R T, from which a second elastic cycle saves more than it costs
+
+
+class ElasticSource:
+    """Makes elastic cycles on one set of aggregates, on the host.
+
+    A kept prolongation with the Galerkin product redone serves a changed stiffness as well as new aggregates do.
+    """
+
+    def __init__(self, hierarchy: ElasticHierarchy, space: Space):
+        self.hierarchy, self.space = hierarchy, space
+
+    def differs(self, old, new) -> bool:
+        """Whether a diagonal block has changed by more than a quarter."""
+        old, new = (v[self.space.pattern.diagonal] for v in (old, new))
+        size = np.linalg.norm(old, axis=(1, 2))
+        return bool(np.any(np.linalg.norm(new - old, axis=(1, 2)) > CHANGED * size))
+
+    def cycle(self, data) -> ScaledCycle:
+        """The cycle of these values of the elastic block."""
+        return self.hierarchy.refresh(self.space.pattern.matrix(_supported(self.space, data)).tocsr())
 
 
 @pytree
@@ -34,8 +56,10 @@ class Hierarchies:
     elastic: ScaledCycle | None
     weights: Vector  # of the residual's nodal rows
     balance: Any
+    stiffness: Any  # values for which the elastic cycle was made, where they change
     changing: tuple[Pair, ...] = eqx.field(static=True)  # the other blocks
     dtype: str = eqx.field(static=True)
+    source: ElasticSource | None = eqx.field(static=True)
 
     @classmethod
     def of(cls, tangent: FieldTangent, dtype: str) -> Hierarchies:
@@ -49,7 +73,7 @@ class Hierarchies:
         blocks = {pair: block for pair in pairs if (block := space.block(_on_host(tangent), pair)) is not None}
         changing = tuple(pair for pair in blocks if _changes(space, tangent, pair))
         kept = {pair: block for pair, block in blocks.items() if pair not in changing}
-        weights, scalars, scalar, elastic = np.ones(space.size + 1), None, None, None
+        weights, scalars, scalar, elastic, source = np.ones(space.size + 1), None, None, None, None
         if "c" in space.unknowns:
             if "mu" not in space.unknowns:
                 raise SolveError(
@@ -62,14 +86,29 @@ class Hierarchies:
         if "u" in space.unknowns:
             A = space.pattern.matrix(_supported(space, blocks["u", "u"]))
             cycles = 2 if scalars is not None and scalars.relief > STRONG else 1
-            elastic = ElasticHierarchy(A.tocsr(), b.near_null, b.vertices, dtype, cycles=cycles).refresh(A.tocsr())
+            hierarchy = ElasticHierarchy(A.tocsr(), b.near_null, b.vertices, dtype, cycles=cycles)
+            source, elastic = ElasticSource(hierarchy, space), hierarchy.refresh(A.tocsr())
             weights[b.u.ravel()] = 1.0 / np.sqrt(A.diagonal())
         mass, gradient = (scalars.mass.data, scalars.gradient.data) if scalars else (None, None)
         lumped = np.asarray(abs(scalars.mass).sum(1)).ravel() if scalars else None
-        weights = weights[: space.size]
+        weights, steady = weights[: space.size], ("u", "u") not in changing
+        stiffness, source = (None, None) if steady else (blocks["u", "u"], source)
         return cls(
-            space, kept, mass, gradient, lumped, scalar, elastic, weights, tangent.balance, changing, dtype
+            space, kept, mass, gradient, lumped, scalar, elastic, weights, tangent.balance, stiffness, changing, dtype,
+            source,
         )  # fmt: skip
+
+    def renewed(self, blocks: dict[Pair, Any]) -> Hierarchies:
+        """With an elastic cycle of the present stiffness, where that has changed by more than a quarter."""
+        if self.source is None:
+            return self
+        old, new = (np.asarray(v) for v in (self.stiffness, blocks["u", "u"]))
+        if not self.source.differs(old, new):
+            return self
+        elastic, stiffness = self.source.cycle(new), new
+        if isinstance(self.weights, jax.Array):
+            elastic, stiffness = on_device((elastic, stiffness))
+        return dataclasses.replace(self, elastic=elastic, stiffness=stiffness)
 
     def memory(self) -> Memory | None:
         """Nothing learnt yet."""

@@ -105,6 +105,7 @@ class Krylov(AbstractLinearSolver):
         array = jnp.asarray if self.on_device else np.asarray
         values = lambda pair: None if (v := tangent.values(pair)) is None else array(v)  # noqa: E731
         blocks = {pair: made.space.block(values, pair) for pair in made.changing}
+        made = made.renewed(blocks)
         k = None if made.scalar is None else jax.tree.map(array, tangent.coefficients())
         new, memory = (compiled_refresh if self.on_device else refresh)(made, blocks, k, memory)
         b = tangent.border
