@@ -18,7 +18,7 @@ from .fields import FieldTangent
 from .fieldsplit import FieldSplit, Hierarchies, Memory, Refreshed, operator, refresh
 from .gmres import fgmres
 from .linear import AbstractLinearSolver, Stats
-from .operators import namespace, on_device
+from .operators import devices_of, everywhere, namespace, on_device
 
 Vector = Float[Array, " N"]
 CHOICES = {"precision": ("double", "single"), "operators": ("auto", "host", "device")}
@@ -92,7 +92,8 @@ class Krylov(AbstractLinearSolver):
 
     def _set_up(self, tangent: FieldTangent) -> tuple[Hierarchies, Memory | None]:
         made = Hierarchies.of(tangent, "float64" if self.precision == "double" else "float32")
-        return on_device((made, made.memory())) if self.on_device else (made, made.memory())
+        state = made, made.memory()
+        return on_device(state, devices_of(tangent.border.corner)) if self.on_device else state
 
     def forget(self, state: Preconditioned | None) -> Preconditioned | None:
         """Keep the hierarchies of mesh and material, drop the softest wave of earlier states."""
@@ -111,6 +112,7 @@ class Krylov(AbstractLinearSolver):
         """
         method = compiled_solve if self.on_device else functools.partial(solve_bordered, method=fgmres)
         x, its, reached = method(state, b, rtol, transpose=transpose, max_iterations=self.max_iterations)
+        x, its, reached = everywhere((x, its, reached), devices_of(state.border.corner))
         its, reached = int(its), float(reached)
         if not reached <= rtol:
             what = "met a number that is not finite" if not np.isfinite(reached) else f"stagnated at {reached:.1e}"
