@@ -17,7 +17,7 @@ MESHES = {
     "tetrahedra": lambda: box(L, L, L, 3, 2, 2),
     "quadratic": lambda: elevate(rectangle(L, L, 3, 3)),
 }
-LINEAR = {"direct": cm.HostDirect(), "krylov": cm.Krylov()}
+LINEAR = {"direct": cm.HostDirect(), "krylov": cm.Krylov(), "compiled": cm.Krylov(operators="device")}
 
 
 def step(mesh: cm.Mesh, linear, devices) -> dict[str, np.ndarray]:

@@ -51,6 +51,8 @@ CASES = [
     ("triangles", "direct", 2),
     pytest.param("triangles", "krylov", 4, marks=pytest.mark.slow),
     pytest.param("tetrahedra", "krylov", 2, marks=pytest.mark.slow),
+    pytest.param("triangles", "compiled", 2, marks=pytest.mark.slow),
+    pytest.param("tetrahedra", "compiled", 4, marks=pytest.mark.slow),
     pytest.param("tetrahedra", "direct", 4, marks=pytest.mark.slow),
     pytest.param("quadratic", "krylov", 4, marks=pytest.mark.slow),
 ]
@@ -65,7 +67,7 @@ def test_forced_devices_of_one_process(mesh, linear, count, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("linear", ["direct", "krylov"])
+@pytest.mark.parametrize("linear", ["direct", "compiled"])
 def test_two_processes_of_a_cluster(linear, tmp_path):
     """jax.distributed over gloo: both processes end with the step of a single one."""
     with socket.socket() as free:

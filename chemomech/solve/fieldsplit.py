@@ -14,7 +14,7 @@ from ..errors import SolveError
 from .elastic_hierarchy import ElasticHierarchy, ScaledCycle
 from .fields import FieldOperator, FieldTangent, Pair, Space
 from .multigrid import Multigrid
-from .operators import choose, namespace, on_device, pytree, repeat, replaced
+from .operators import choose, devices_of, namespace, on_device, pytree, repeat, replaced
 from .root_matching import Coefficients, roots, shifted
 from .scalar_hierarchy import ScalarHierarchy, Values, between
 
@@ -107,7 +107,7 @@ class Hierarchies:
             return self
         elastic, stiffness = self.source.cycle(new), new
         if isinstance(self.weights, jax.Array):
-            elastic, stiffness = on_device((elastic, stiffness))
+            elastic, stiffness = on_device((elastic, stiffness), devices_of(self.weights))
         return dataclasses.replace(self, elastic=elastic, stiffness=stiffness)
 
     def memory(self) -> Memory | None:

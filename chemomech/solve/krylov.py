@@ -19,7 +19,7 @@ from .fields import FieldTangent
 from .fieldsplit import FieldSplit, Hierarchies, Memory, Refreshed, operator, refresh
 from .gmres import fgmres
 from .linear import AbstractLinearSolver, Breakdown, Stats
-from .operators import namespace, on_device
+from .operators import devices_of, everywhere, namespace, on_device
 
 Vector = Float[Array, " N"]
 CHOICES = {"precision": ("double", "single"), "operators": ("auto", "host", "device")}
@@ -115,7 +115,8 @@ class Krylov(AbstractLinearSolver):
 
     def _set_up(self, tangent: FieldTangent) -> tuple[Hierarchies, Memory | None]:
         made = Hierarchies.of(tangent, "float64" if self.precision == "double" else "float32")
-        return on_device((made, made.memory())) if self.on_device else (made, made.memory())
+        state = made, made.memory()
+        return on_device(state, devices_of(tangent.border.corner)) if self.on_device else state
 
     def forget(self, state: Preconditioned | None) -> Preconditioned | None:
         """Keep the hierarchies of mesh and material, drop the softest wave of earlier states."""
@@ -154,6 +155,7 @@ class Krylov(AbstractLinearSolver):
         # also where the matrix turns out not to be definite, as that of a buckled body
         method = compiled_solve if self.on_device else functools.partial(solve_bordered, method=fgmres)
         x, its, reached = method(state, b, rtol, transpose=transpose, max_iterations=self.max_iterations)
+        x, its, reached = everywhere((x, its, reached), devices_of(state.border.corner))
         if not np.isfinite(reached):  # perhaps because of the global scalars: that has a message of its own
             small_solve(np.asarray(state.inverse(transpose=transpose).schur), np.ones(len(state.border.corner)))
         return x, its, reached

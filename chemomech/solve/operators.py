@@ -14,6 +14,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh as Devices
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 from scipy.sparse import bsr_matrix, csr_matrix, issparse
 
@@ -79,30 +81,37 @@ class Table(eqx.Module):
     shape: tuple[int, int] = eqx.field(static=True)
 
     @classmethod
-    def of(cls, pattern: Pattern, *, turned: bool = True) -> Table:
-        """The table of a host pattern, with a second one for transposes unless they are not wanted."""
+    def of(cls, pattern: Pattern, *, turned: bool = True, devices: Devices | None = None) -> Table:
+        """The table of a host pattern, with a second one for transposes unless they are not wanted.
+
+        On several devices each has its share of the rows of every bucket, and XLA does the rest: a product is taken
+        row by row where the rows are, and put together on all.
+        """
+        parts = 1 if devices is None else devices.size
         counts, nnz = np.diff(pattern.indptr), len(pattern.indices)
         sizes = np.maximum(counts, 1)
         widths = _widths(sizes)
         buckets = [np.flatnonzero((sizes > low) & (sizes <= high)) for low, high in widths]
-        columns, entries = [], []
+        columns, entries, start = [], [], 0
+        place = np.empty(len(counts), np.int32)
         for rows, (_, width) in zip(buckets, widths, strict=True):
+            place[rows] = start + np.arange(len(rows))
+            rows, real = _padded(rows, parts)
+            start += len(rows)
             k = np.arange(width)[:, None]
-            inside = k < counts[rows]
+            inside = (k < counts[rows]) & real
             entry = np.where(inside, pattern.indptr[rows] + k, nnz)
             entries.append(entry.astype(np.int32))
             columns.append(np.where(inside, np.append(pattern.indices, 0)[entry], 0).astype(np.int32))
-        place = np.empty(len(counts), np.int32)
-        place[np.concatenate(buckets)] = np.arange(len(counts))
         mirror = _mirrored(pattern) if turned else None
         tables = [columns, entries]
         if mirror is not None:
             tables.append([np.append(mirror, nnz)[entry].astype(np.int32) for entry in entries])
-        first, second, *third = (tuple(map(jnp.asarray, v)) for v in tables)
-        arrays = [jnp.asarray(v) for v in (place, pattern.rows, pattern.indices, pattern.diagonal)]
-        return cls(
-            first, second, third[0] if third else None, arrays[0], arrays[1], arrays[2], arrays[3], pattern.shape
+        first, second, *third = (tuple(put(t, devices, split=True) for t in v) for v in tables)
+        place, rows, indices, diagonal = (
+            put(v, devices) for v in (place, pattern.rows, pattern.indices, pattern.diagonal)
         )
+        return cls(first, second, third[0] if third else None, place, rows, indices, diagonal, pattern.shape)
 
     def matrix(self, data: Float[Array, " nnz *block"]) -> Ell:
         """The matrix of these values, by one gather."""
@@ -185,18 +194,47 @@ def _mirrored(pattern: Pattern):
     return found if np.array_equal(key[found], mirror) else None
 
 
-def on_device(tree: Any) -> Any:
+def _padded(rows: Int[np.ndarray, " rows"], parts: int) -> tuple[Int[np.ndarray, " more"], Any]:
+    """The rows of a bucket, and which of them are real: some are added so that all devices have as many."""
+    more = -len(rows) % parts
+    return np.append(rows, rows[:1].repeat(more)), np.arange(len(rows) + more) < len(rows)
+
+
+def devices_of(v: Any) -> Devices | None:
+    """The devices that an array lies on, where they are several."""
+    sharding = getattr(v, "sharding", None)
+    return sharding.mesh if isinstance(sharding, NamedSharding) and sharding.mesh.size > 1 else None
+
+
+def put(v: Any, devices: Devices | None, *, split: bool = False) -> Array:
+    """A host array on one device, or on several: split along its last axis, or the same on all."""
+    if devices is None:
+        return jnp.asarray(v)
+    v = np.asarray(v)
+    spec = PartitionSpec(*[None] * (v.ndim - 1), *devices.axis_names) if split else PartitionSpec()
+    return jax.make_array_from_callback(v.shape, NamedSharding(devices, spec), lambda index: v[index])
+
+
+def everywhere(v: Any, devices: Devices | None) -> Any:
+    """The same on all devices, from where its parts are."""
+    if devices is None:
+        return v
+    return jax.jit(lambda v: v, out_shardings=NamedSharding(devices, PartitionSpec()))(v)
+
+
+def on_device(tree: Any, devices: Devices | None = None) -> Any:
     """The same with JAX arrays and tables in place of NumPy arrays, patterns and SciPy matrices."""
     tables: dict[int, Table] = {}
 
     def moved(leaf):
         if isinstance(leaf, Pattern):
             if id(leaf) not in tables:
-                tables[id(leaf)] = Table.of(leaf)
+                tables[id(leaf)] = Table.of(leaf, devices=devices)
             return tables[id(leaf)]
         if issparse(leaf):
-            return Table.of(Pattern.of(leaf), turned=False).matrix(jnp.asarray(leaf.data))
-        return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
+            table = Table.of(Pattern.of(leaf), turned=False, devices=devices)
+            return table.matrix(put(leaf.data, devices))
+        return put(leaf, devices) if isinstance(leaf, np.ndarray) else leaf
 
     return jax.tree.map(moved, tree, is_leaf=lambda v: isinstance(v, Pattern) or issparse(v))
 
