@@ -87,7 +87,7 @@ class FieldParts:
     def _scalars(self, x, given) -> Scalars:
         """The scalar matrices at this state."""
         b, (rate, prev, t, _) = self.blocks, given
-        data = self._call(_scalar_matrices, x, rate, prev, t, self._place, self._zero)
+        data = self._call(scalar_matrices, x, rate, prev, t, self._place, self._zero)
         return Scalars(*(csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data))
 
 
@@ -236,7 +236,7 @@ def _constant_sums(problem: Problem, x, rate, prev, t):
     return jnp.stack(out[Entry.CONSTANT]), jnp.stack(out[Entry.DT]), sites
 
 
-def _scalar_matrices(problem: Problem, x, rate, prev, t, place, zero):
+def scalar_matrices(problem: Problem, x, rate, prev, t, place, zero):
     """Values of the mass, stiffness and gradient-energy matrices on the pattern of a scalar."""
     keys = _keys(problem)
     c = keys.curvature[0][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -58,12 +59,15 @@ class Evolution:
         self.newton = newton or Newton()
         self.time_scale = problem.scales.of("s")
         self._leaves, self._structure = jax.tree.flatten(problem.kernel())
-        self._constants = self._call(_constants, problem.pack(problem.uniform(0.5)))
+        self.constants = self._call(_constants, problem.pack(problem.uniform(0.5)))
         ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
         self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
         self._index = np.asarray(problem.lift.index)
         self._balance = problem.balance()
-        self._parts = FieldParts(problem, self._constants, self._call) if self.newton.linear.knows_fields else None
+
+    @functools.cached_property
+    def _parts(self) -> FieldParts:
+        return FieldParts(self.problem, self.constants, self._call)
 
     def _call(self, function: Callable, *args: Any) -> Any:
         return compiled(function, self._structure)(self._leaves, *args)
@@ -118,9 +122,9 @@ class Evolution:
     def tangent(self, x, given, drive: Drive) -> Tangent | FieldTangent:
         """Its derivative through both slots."""
         at_points = self._call(columns, x, *given)
-        if self._parts is not None:
+        if self.newton.linear.knows_fields:
             return self._parts.tangent(x, given, at_points, drive, self._balance)
-        values = self._call(_tangent, self._constants, at_points, given[-1], drive.prescribed, drive.value)
+        values = self._call(_tangent, self.constants, at_points, given[-1], drive.prescribed, drive.value)
         return Tangent(values[0], values[1], self.problem.pattern, self._balance)
 
     def step(self, formula: Formula, states, guess, t: float, drive: Drive, linear_state: Any = None) -> Result:
@@ -150,7 +154,7 @@ class Evolution:
         bounds = self.problem.domain
         if bounds is None or "c" not in self.problem.fields:
             return 1.0
-        return float(self._call(_step_limit, x, dx, np.array(bounds)))
+        return float(self._call(step_limit, x, dx, np.array(bounds)))
 
     def norms(self, dx) -> dict[str, float]:
         """Largest scaled update of each field and scalar."""
@@ -264,7 +268,7 @@ def _largest_principal(xx, yy, zz, yz, xz, xy):
     return mean + 2 * radius * jnp.cos(jnp.arccos(cosine) / 3)
 
 
-def _step_limit(problem: Problem, x, dx, bounds):
+def step_limit(problem: Problem, x, dx, bounds):
     k = problem.fields.index("c")
     c = expand(problem, x)[0][k]
     dc = problem.lift.increment(dx[: problem.lift.size]).reshape(len(problem.fields), -1)[k]

@@ -59,7 +59,7 @@ class Hierarchies:
             scalar = ScalarHierarchy.of(space.pattern, scalars.stiffness, scalars.mass, b.vertices, dtype)
             weights[b.c] = weights[b.mu] = 1.0 / np.sqrt(scalars.mass.data[space.pattern.diagonal])
         if "u" in space.unknowns:
-            A = space.pattern.matrix(_supported(space, blocks["u", "u"]))
+            A = space.pattern.matrix(supported(space, blocks["u", "u"]))
             elastic = ElasticHierarchy(A.tocsr(), b.near_null, b.vertices, dtype).refresh(A.tocsr())
             weights[b.u.ravel()] = 1.0 / np.sqrt(A.diagonal())
         mass, gradient = (scalars.mass.data, scalars.gradient.data) if scalars else (None, None)
@@ -191,7 +191,7 @@ def _changes(space: Space, tangent: FieldTangent, pair: Pair) -> bool:
     return any((i, j) in tangent.varies for i in rows for j in columns)
 
 
-def _supported(space: Space, data):
+def supported(space: Space, data):
     """The elastic block with a diagonal of usual size where the displacement is prescribed."""
     if space.free["u"] is None:
         return data
