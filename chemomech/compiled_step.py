@@ -168,12 +168,14 @@ def _body(evolution: Evolution, x, made: Hierarchies, blocks: Blocks, place, zer
     ]
     parts = {pair: (part(pair, 0), part(pair, 1)) for pair in changing if pair in blocks.slot}
     kept = {pair: space.block(lambda p: part(p, 0), pair) for pair in made.kept}
-    mass, _, gradient = (np.asarray(v) for v in call(scalar_matrices, x, *given, place, zero))
-    lumped = None if made.scalar is None else space.pattern.matrix(np.abs(mass)) @ np.ones(blocks.size)
     bounds = np.array(problem.domain if problem.domain is not None else (-np.inf, np.inf))
     border = [(np.zeros(1), b) for _, b in constants]
-    steadied = call(steady, x, *given, normals(problem))
-    return Body(leaves, border, parts, kept, (mass, gradient, lumped), steadied, made.elastic, bounds)
+    if made.scalar is None:
+        return Body(leaves, border, parts, kept, (None, None, None), None, made.elastic, bounds)
+    mass, _, gradient = (np.asarray(v) for v in call(scalar_matrices, x, *given, place, zero))
+    lumped = space.pattern.matrix(np.abs(mass)) @ np.ones(blocks.size)
+    fixed = call(steady, x, *given, normals(problem))
+    return Body(leaves, border, parts, kept, (mass, gradient, lumped), fixed, made.elastic, bounds)
 
 
 def _with_elastic_cycles(bodies: list[Body], made: Hierarchies, blocks: Blocks) -> list[Body]:
@@ -234,7 +236,7 @@ class _Iterate(NamedTuple):
 def _step(structure, body: Body, frame: Frame, ask: Ask, memory, rules: Rules) -> tuple[Answer, Any]:
     """One member's step."""
     problem: Problem = jax.tree.unflatten(structure, body.leaves)
-    n, drive = problem.lift.size, Drive(ask.prescribed, ask.value)
+    drive = Drive(ask.prescribed, ask.value)
     given = (expand(problem, ask.rate), expand(problem, ask.prev), ask.t, ask.dte)
     mass, gradient, lumped = body.scalars
     made = dataclasses.replace(

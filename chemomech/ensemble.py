@@ -70,7 +70,6 @@ def simulate_ensemble(
         ConfigError: members differ in structure or mesh, or one cannot be run as it is described.
     """
     newton = newton or Newton(linear=Krylov())
-    members = [member if isinstance(member, Member) else Member(*member) for member in members]
     _check(members)
     evolutions = [Evolution(member.problem, newton) for member in members]
     starts = np.stack([e.start(member.state) for e, member in zip(evolutions, members, strict=True)])

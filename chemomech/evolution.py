@@ -62,7 +62,6 @@ class Evolution:
         self.constants = self._call(_constants, problem.pack(problem.uniform(0.5)))
         ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
         self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
-        self._index = np.asarray(problem.lift.index)
         self._balance = problem.balance()
 
     @functools.cached_property
@@ -95,13 +94,15 @@ class Evolution:
     ) -> Result:  # fmt: skip
         """Newton on the residual of a step of effective length dte [s] to time t [s]."""
         given = (rate, prev, t / self.time_scale, dte / self.time_scale)
+        array = jnp.asarray if self.newton.linear.on_device else np.asarray
         system = System(
-            residual=lambda x: np.asarray(self.residual(x, given, drive)),
+            residual=lambda x: array(self.residual(x, given, drive)),
             tangent=lambda x: self.tangent(x, given, drive),
             limit=self.limit,
             norms=self.norms,
         )
-        result = self.newton.solve(system, guess, linear_state)
+        result = self.newton.solve(system, array(guess), linear_state)
+        result = result._replace(x=np.asarray(result.x))
         return self._with_exact_current(result, given, drive) if result.converged else result
 
     def _with_exact_current(self, result: Result, given, drive: Drive) -> Result:
@@ -158,10 +159,8 @@ class Evolution:
 
     def norms(self, dx) -> dict[str, float]:
         """Largest scaled update of each field and scalar."""
-        problem, n = self.problem, self.problem.lift.size
-        Z = np.abs(np.append(dx[:n], 0.0)[self._index]).reshape(len(problem.fields), -1)
-        out = {f: float(Z[k].max()) for k, f in enumerate(problem.fields)}
-        return out | {name: abs(float(dx[n + k])) for k, name in enumerate(problem.scalars)}
+        names = (*self.problem.fields, *self.problem.scalars)
+        return dict(zip(names, np.asarray(self._call(_norms, dx)).tolist(), strict=True))
 
     def mass(self, x) -> float:
         """Amount of lithium in scaled units (the integral of c over the body when there are no units)."""
@@ -266,6 +265,13 @@ def _largest_principal(xx, yy, zz, yz, xz, xy):
     radius = jnp.sqrt(jnp.maximum(J2, 1e-300) / 3)
     cosine = jnp.clip(J3 / jnp.maximum(2 * radius**3, 1e-300), -1.0, 1.0)
     return mean + 2 * radius * jnp.cos(jnp.arccos(cosine) / 3)
+
+
+def _norms(problem: Problem, dx) -> Float[Array, " k"]:
+    """Largest update of each field and scalar."""
+    n = problem.lift.size
+    Z = jnp.abs(problem.lift.increment(dx[:n])).reshape(len(problem.fields), -1)
+    return jnp.concatenate([jnp.max(Z, axis=1), jnp.abs(dx[n:])])
 
 
 def step_limit(problem: Problem, x, dx, bounds):

@@ -29,6 +29,7 @@ def bump(problem, c):
     return problem.state(c=c + 0.02 * np.cos(np.pi * x) * np.cos(2 * np.pi * y))
 
 
+@pytest.mark.slow
 def test_members_take_the_steps_that_each_takes_alone():
     """Different exchange currents, stiffnesses, C-rates, starts and ends; the same number of steps, c to 1e-8."""
     problem = particle()
@@ -54,15 +55,29 @@ def test_members_take_the_steps_that_each_takes_alone():
     assert len(rounds) < sum(len(one.time) for one in together) + 20
 
 
+def plain(n=4):
+    """Without elasticity."""
+    reaction = cm.ButlerVolmer(cm.BazantExchange(0.16), V0="3.422 V", thickness="20 nm")
+    energy = LFP.energy.terms()[0] + LFP.energy.terms()[1]
+    return cm.Problem.build(
+        rectangle(SIDE, SIDE, n, n), host=LFP.host, potentials=[cm.Stored(energy), cm.Storage(), reaction]
+    )
+
+
 def test_a_member_that_fails_leaves_the_others_alone():
-    problem = particle(4)
+    """What goes on takes the steps that it takes alone."""
+    problem = plain()
     slow = cm.Discharge(c_rate=1.0, until={"time": "20 s"})
     control = cm.ErrorControl(dt_min=1.0)
     impossible = cm.Discharge(c_rate=1e7, until={"time": "20 s"})
     found = cm.simulate_ensemble(
         [cm.Member(problem, bump(problem, 0.1), step) for step in (slow, impossible)], newton=NEWTON, control=control
     )
+    alone = cm.simulate(problem, bump(problem, 0.1), slow, newton=NEWTON, control=control)
     assert found[0].endings == ["time"]
+    np.testing.assert_array_equal(found[0].newton, alone.newton)
+    np.testing.assert_allclose(found[0].time, alone.time, rtol=1e-9)
+    np.testing.assert_allclose(found[0].final.c, alone.final.c, atol=1e-9)
     assert found[1].endings[-1].startswith("failed: ")
 
 

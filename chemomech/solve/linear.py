@@ -28,6 +28,11 @@ class AbstractLinearSolver(eqx.Module):
     first_rtol: ClassVar[float] = 1e-3  # of the first solve of a Newton iteration
     range_of_rtol: ClassVar[tuple[float, float]] = (1e-5, 1e-5)  # of the later ones
 
+    @property
+    def on_device(self) -> bool:
+        """Whether right-hand sides and solutions are JAX arrays."""
+        return False
+
     @abc.abstractmethod
     def init(self, tangent: Any, old: Any = None) -> Any:
         """Prepare for a tangent; `old` is the state of an earlier one with the same pattern."""
