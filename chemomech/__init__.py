@@ -2,6 +2,7 @@
 
 from . import materials
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell, Sum
+from .ensemble import Member, Round, simulate_ensemble
 from .equilibrium import solve_equilibrium, solve_static
 from .errors import ChemomechError, ConfigError, FileError, MeshError, SolveError, UnitError
 from .evolution import Evolution
@@ -23,7 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BDF2", "AbstractFreeEnergy", "AbstractPotential", "Auto", "BackwardEuler", "Charge", "ChemomechError", "Closed",
     "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host", "HostDirect",
-    "Krylov", "Local", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic", "Pinned", "Problem",
-    "Protocol", "Rest", "Scales", "Solution", "SolveError", "State", "Sum", "Tied", "UnitError", "UpdateTest",
-    "materials", "param", "simulate", "solve_equilibrium", "solve_static", *_physics,
+    "Krylov", "Local", "Member", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic", "Pinned", "Problem",
+    "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum", "Tied", "UnitError", "UpdateTest",
+    "materials", "param", "simulate", "simulate_ensemble", "solve_equilibrium", "solve_static", *_physics,
 ]  # fmt: skip

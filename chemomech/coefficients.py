@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.sparse import csr_matrix
 
 from .fem import assembly
@@ -53,10 +53,7 @@ class FieldParts:
     def __init__(self, problem: Problem, constants: Any, call: Callable):
         self.problem, self.constants, self._call = problem, constants, call
         self.blocks: Blocks = build_blocks(problem.mesh, problem.fields, problem.lift, problem.pattern)
-        node_pair, entry = np.asarray(problem.pattern.node_pair), self.blocks.entry
-        place = np.zeros(node_pair.max() + 1, np.int32)  # scalar entry of each pair of nodes
-        place[node_pair] = entry
-        self._place, self._zero = jnp.asarray(place), jnp.zeros(len(self.blocks.indices))
+        self._place, self._zero = places(problem, self.blocks), jnp.zeros(len(self.blocks.indices))
         self._groups = groups(self.blocks)
         self._steady: Steady | None = None
         self._parts: dict[Pair, tuple[Any, Any]] = {}
@@ -92,10 +89,18 @@ class FieldParts:
     def _scalars(self, x, given) -> Scalars:
         """The scalar matrices at this state."""
         b, (rate, prev, t, _) = self.blocks, given
-        data = self._call(_scalar_matrices, x, rate, prev, t, self._place, self._zero)
+        data = self._call(scalar_matrices, x, rate, prev, t, self._place, self._zero)
         matrices = (csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data)
         thermal = float(self.problem.scales.apply(self.problem.host).RT)
         return Scalars(*matrices, float(self._start(x, given).relief) / thermal)
+
+
+def places(problem: Problem, blocks: Blocks) -> Int[Array, " pairs"]:
+    """The scalar entry of each pair of nodes."""
+    node_pair = np.asarray(problem.pattern.node_pair)
+    place = np.zeros(node_pair.max() + 1, np.int32)
+    place[node_pair] = blocks.entry
+    return jnp.asarray(place)
 
 
 @jax.jit
@@ -254,7 +259,7 @@ def _constant_sums(problem: Problem, x, rate, prev, t):
     return jnp.stack(constant), jnp.stack(rated), sites
 
 
-def _scalar_matrices(problem: Problem, x, rate, prev, t, place, zero):
+def scalar_matrices(problem: Problem, x, rate, prev, t, place, zero):
     """Values of the mass, stiffness and gradient-energy matrices on the pattern of a scalar."""
     keys, now, one = _keys(problem), expand(problem, x), jnp.ones(())
     c = keys.curvature[0][0]

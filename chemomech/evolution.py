@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -76,17 +77,19 @@ class Evolution:
         self.newton = dataclasses.replace(newton, linear=linear)
         self.time_scale = problem.scales.of("s")
         self._call = Kernels(problem, float(parse(budget, "byte", name="budget")), devices)
-        self._constants = self._call(constants, problem.pack(problem.uniform(0.5)))
+        self.constants = self._call(constants, problem.pack(problem.uniform(0.5)))
         ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
         self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
-        self._index = np.asarray(problem.lift.index)
         self._balance = problem.balance()
-        self._parts = FieldParts(problem, self._constants, self._call) if linear.knows_fields else None
+
+    @functools.cached_property
+    def _parts(self) -> FieldParts:
+        return FieldParts(self.problem, self.constants, self._call)
 
     def assembled(self, linear: AbstractLinearSolver) -> Evolution:
         """The same steps with a solver that takes the assembled tangent."""
         other = copy.copy(self)
-        other.newton, other._parts = dataclasses.replace(self.newton, linear=linear), None
+        other.newton = dataclasses.replace(self.newton, linear=linear)
         return other
 
     @property
@@ -112,13 +115,15 @@ class Evolution:
     ) -> Result:  # fmt: skip
         """Newton on the residual of a step of effective length dte [s] to time t [s]."""
         given = (rate, prev, t / self.time_scale, dte / self.time_scale)
+        array = jnp.asarray if self.newton.linear.on_device else np.asarray
         system = System(
-            residual=lambda x: np.asarray(self.residual(x, given, drive)),
+            residual=lambda x: array(self.residual(x, given, drive)),
             tangent=lambda x: self.tangent(x, given, drive),
             limit=self.limit,
             norms=self.norms,
         )
-        result = self.newton.solve(system, guess, linear_state)
+        result = self.newton.solve(system, array(guess), linear_state)
+        result = result._replace(x=np.asarray(result.x))
         return self._with_exact_current(result, given, drive) if result.converged else result
 
     def _with_exact_current(self, result: Result, given, drive: Drive) -> Result:
@@ -138,9 +143,9 @@ class Evolution:
 
     def tangent(self, x, given, drive: Drive) -> Tangent | FieldTangent:
         """Its derivative through both slots."""
-        if self._parts is not None:
+        if self.newton.linear.knows_fields:
             return self._parts.tangent(x, given, drive, self._balance)
-        values = self._call(_tangent, self._constants, x, *given, drive.prescribed, drive.value)
+        values = self._call(_tangent, self.constants, x, *given, drive.prescribed, drive.value)
         return Tangent(values[0], values[1], self.problem.pattern, self._balance)
 
     def step(self, formula: Formula, states, guess, t: float, drive: Drive, linear_state: Any = None) -> Result:
@@ -170,14 +175,12 @@ class Evolution:
         bounds = self.problem.domain
         if bounds is None or "c" not in self.problem.fields:
             return 1.0
-        return float(self._call(_step_limit, x, dx, np.array(bounds)))
+        return float(self._call(step_limit, x, dx, np.array(bounds)))
 
     def norms(self, dx) -> dict[str, float]:
         """Largest scaled update of each field and scalar."""
-        problem, n = self.problem, self.problem.lift.size
-        Z = np.abs(np.append(dx[:n], 0.0)[self._index]).reshape(len(problem.fields), -1)
-        out = {f: float(Z[k].max()) for k, f in enumerate(problem.fields)}
-        return out | {name: abs(float(dx[n + k])) for k, name in enumerate(problem.scalars)}
+        names = (*self.problem.fields, *self.problem.scalars)
+        return dict(zip(names, np.asarray(self._call(_norms, dx)).tolist(), strict=True))
 
     def mass(self, x) -> float:
         """Amount of lithium in scaled units (the integral of c over the body when there are no units)."""
@@ -306,7 +309,14 @@ def _largest_principal(xx, yy, zz, yz, xz, xy):
     return mean + 2 * radius * jnp.cos(jnp.arccos(cosine) / 3)
 
 
-def _step_limit(problem: Problem, x, dx, bounds):
+def _norms(problem: Problem, dx) -> Float[Array, " k"]:
+    """Largest update of each field and scalar."""
+    n = problem.lift.size
+    Z = jnp.abs(problem.lift.increment(dx[:n])).reshape(len(problem.fields), -1)
+    return jnp.concatenate([jnp.max(Z, axis=1), jnp.abs(dx[n:])])
+
+
+def step_limit(problem: Problem, x, dx, bounds):
     k = problem.fields.index("c")
     c = expand(problem, x)[0][k]
     dc = problem.lift.increment(dx[: problem.lift.size]).reshape(len(problem.fields), -1)[k]

@@ -123,30 +123,34 @@ def simulate(
         ConfigError: a stop event cannot be reached.
         SolveError: a step fails at the smallest step length; the message says when, where and what to try.
     """
-    protocol = protocol if isinstance(protocol, Protocol) else Protocol((protocol,))
-    run = _Run(
-        Evolution(problem, newton), protocol, stepper or BDF2(), control or ErrorControl(), frames,
-        observer or Observer(), keep,
-    )  # fmt: skip
-    run.begin(state, cursor)
-    for segment in range(run.cursor.segment, len(protocol.steps)):
-        run.segment(segment)
+    run = Run(Evolution(problem, newton), protocol, stepper, control, frames, observer, keep=keep)
+    run.follow(state, cursor)
     return run.solution()
 
 
-class _Run:
-    """The state of one call of `simulate`."""
+class Run:
+    """The state of one call of `simulate`; arguments as there, with what takes the steps in place of the problem."""
 
-    def __init__(self, evolution, protocol, stepper, control, frames, observer, keep):
-        self.evolution, self.protocol, self.stepper, self.control = evolution, protocol, stepper, control
-        self.problem = evolution.problem
-        self.observer, self.keep, self.frame_count = observer, keep, frames
+    def __init__(
+        self, evolution: Evolution, protocol: Protocol | AbstractStep, stepper: AbstractStepper | None = None,
+        control: ErrorControl | None = None, frames: int = 40, observer: Observer | None = None, *, keep: bool = True,
+    ):  # fmt: skip
+        self.evolution, self.problem = evolution, evolution.problem
+        self.protocol = protocol if isinstance(protocol, Protocol) else Protocol((protocol,))
+        self.stepper, self.control = stepper or BDF2(), control or ErrorControl()
+        self.observer, self.keep, self.frame_count = observer or Observer(), keep, frames
         self.one_c = one_c_current(float(self.problem.host.faraday), evolution.sites)
         self.records: list[Record] = []
         self.saved: list[tuple[float, State]] = []
         self.endings: list[str] = []
         self.ladder = Ladder(evolution, self._warn)
         self.stability = _Stability.of(self.problem)
+
+    def follow(self, state: State, cursor: Cursor | None = None) -> None:
+        """Every step of the protocol, from a state or from where an earlier run stopped."""
+        self.begin(state, cursor)
+        for segment in range(self.cursor.segment, len(self.protocol.steps)):
+            self.segment(segment)
 
     # --- start --------------------------------------------------------------------------------------------------
 

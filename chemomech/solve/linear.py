@@ -50,6 +50,11 @@ class AbstractLinearSolver(eqx.Module):
         """The solver that serves a problem of some size, and why it."""
         return self, "as given"
 
+    @property
+    def on_device(self) -> bool:
+        """Whether right-hand sides and solutions are JAX arrays."""
+        return False
+
     @abc.abstractmethod
     def init(self, tangent: Any, old: Any = None) -> Any:
         """Prepare for a tangent; `old` is the state of an earlier one with the same pattern."""

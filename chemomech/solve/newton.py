@@ -13,6 +13,7 @@ from jaxtyping import Float
 from ..errors import SolveError
 from .auto import Auto
 from .linear import AbstractLinearSolver, Breakdown
+from .operators import namespace
 
 Vector = Float[np.ndarray, " N"]
 STALLED = 0.1  # updates that fall by less are not those of a converging Newton iteration
@@ -114,11 +115,11 @@ class Newton(eqx.Module):
         def forgotten():
             return self.linear.forget(linear_state)
 
-        if not np.all(np.isfinite(r)):
+        if not _finite(r):
             return Result(x, False, 0, "the residual of the first guess is not finite", norms, linear_state, 0, 0)
         for k in range(1, self.max_iterations + 1):
             if k > 1:
-                rtol = self._rtol(updates, float(np.linalg.norm(r)), first, rtol)
+                rtol = self._rtol(updates, _size(r), first, rtol)
             try:
                 linear_state = self.linear.init(system.tangent(x), linear_state)
                 dx, stats, linear_state = self.linear.solve(linear_state, -r, rtol=rtol)
@@ -127,15 +128,15 @@ class Newton(eqx.Module):
                 return Result(x, False, k, str(error), norms, forgotten(), krylov, factorisations, broke)
             krylov, factorisations = krylov + stats.iterations, factorisations + stats.factorised
             norms = system.norms(dx)
-            if not np.all(np.isfinite(dx)):
+            if not _finite(dx):
                 return Result(x, False, k, "the update is not finite", norms, forgotten(), krylov, factorisations)
             step = min(1.0, system.limit(x, dx))
             x, r, step = _advance(system, x, dx, step)
-            first = first or float(np.linalg.norm(dx))
+            first = first or _size(dx)
             updates = [*updates, max(norms.values(), default=0.0)] if step == 1.0 else []
-            if updates and self.test(updates, float(np.linalg.norm(r)), first, rtol):
+            if updates and self.test(updates, _size(r), first, rtol):
                 return Result(x, True, k, "converged", norms, linear_state, krylov, factorisations)
-            if not np.all(np.isfinite(r)) or max(norms.values()) > 1e8:
+            if not _finite(r) or max(norms.values()) > 1e8:
                 return Result(x, False, k, "the iteration diverged", norms, forgotten(), krylov, factorisations)
         worst = max(norms, key=norms.__getitem__)
         reason = f"no convergence in {self.max_iterations} iterations; last update of {worst} {norms[worst]:.1e}"
@@ -155,11 +156,19 @@ class Newton(eqx.Module):
         return min(max(wanted, tightest), loosest)
 
 
+def _finite(v: Vector) -> bool:
+    return bool(namespace(v).all(namespace(v).isfinite(v)))
+
+
+def _size(v: Vector) -> float:
+    return float(namespace(v).linalg.norm(v))
+
+
 def _advance(system: System, x: Vector, dx: Vector, step: float) -> tuple[Vector, Vector, float]:
     """The new point, its residual, and the step taken: shorter where the residual would not be finite."""
     trial, r = x, np.full_like(x, np.nan)
     for shrink in (1.0, 0.5, 0.25, 0.125):
         trial, r = x + shrink * step * dx, system.residual(x + shrink * step * dx)
-        if np.all(np.isfinite(r)):
+        if _finite(r):
             return trial, r, shrink * step
     return trial, r, 0.0
