@@ -1,6 +1,6 @@
 """Memory and time of residual, tangent, energies and stresses, with cells taken all at once and in chunks.
 
-usage: python benchmarks/assembly_memory.py MESH.npz [--budgets "100 GB" "256 MB" "32 MB"] [--out FILE.json]
+usage: python -m benchmarks.assembly_memory MESH.npz [--budgets "100 GB" "256 MB" "32 MB"] [--out FILE.json]
 
 MESH.npz as made by peers/make_mesh.py, the problem of coupled_step.py. Each budget runs in a process of its own, which
 prints its largest resident memory over what it had when the problem and its constant matrices were made, XLA's own
@@ -18,10 +18,9 @@ import jax
 
 jax.config.update("jax_enable_x64", True)
 
-from compare import hardware
-from coupled_step import build
-
 import chemomech as cm
+from benchmarks.coupled_step import build
+from benchmarks.record import hardware
 from chemomech import evolution as kernels
 from chemomech.kernels import Kernels
 from chemomech.units import parse
@@ -78,7 +77,7 @@ def main() -> None:
         return
     runs = []
     for budget in args.budgets:
-        command = [sys.executable, __file__, args.mesh, "--budgets", budget, "--one"]
+        command = [sys.executable, "-m", "benchmarks.assembly_memory", args.mesh, "--budgets", budget, "--one"]
         runs.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
         print(json.dumps(runs[-1]))
     if args.out:

@@ -1,6 +1,6 @@
 """Where a direct solver stops paying: seconds a step of coupled runs with each linear solver, by unknowns.
 
-usage: OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 python benchmarks/crossover.py MESH.npz [MESH.npz ...] [--order 1|2]
+usage: OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 python -m benchmarks.crossover MESH.npz [MESH.npz ...] [--order 1|2]
        [--steps 12] [--solvers pardiso superlu krylov] [--patience 20] [--out benchmarks/results/NAME.json]
 
 MESH.npz as made by peers/make_mesh.py. The problem is that of coupled_step.py, run by `simulate` under error control

@@ -132,42 +132,40 @@ def parts(state, b, max_iterations: int, triad: int) -> dict:
         "triad GB/s": reachable / 1e9,
     }
     actions = {
-        "preconditioner": (jax.jit(lambda inverse, v: inverse(v)), inverse, cycles(inverse.inverse)),
-        "tangent": (jax.jit(lambda system, v: system @ v), system, matrices(system.matrix)),
+        "preconditioner": (jax.jit(lambda inverse, v: inverse(v)), inverse),
+        "tangent": (jax.jit(lambda system, v: system @ v), system),
     }
-    for name, (action, operator, traffic) in actions.items():
-        taken = device.seconds(action, operator, b)
+    for name, (action, operator) in actions.items():
+        taken, moved = device.seconds(action, operator, b), traffic(operator, b)
         out[name] = {
-            "seconds": taken, "GB": traffic / 1e9, "share of triad": traffic / taken / reachable,
+            "seconds": taken, "GB": moved / 1e9, "share of triad": moved / taken / reachable,
             "kernels": device.Kernels(action.lower(operator, b).compile()).of(),
         }  # fmt: skip
     return out
 
 
-def cycles(split) -> int:
-    """Bytes of matrices that one application of the preconditioner reads."""
-    total = 0 if split.c_cycle is None else read(split.mass)
-    total += 0 if split.force is None else read(split.force)
-    if split.elastic_cycle is not None:
-        total += read(split.elastic_cycle.inverse) + read(split.elastic_cycle.transposed)
-    made = [split.mu_cycle, split.c_cycle, split.elastic_cycle and split.elastic_cycle.cycle]
-    for cycle in (c for c in made if c is not None):
-        for level in cycle.levels:  # smoothing before and after, and a residual after each
-            total += 2 * (len(level.smoother.steps) + 1) * read(level.A) + read(level.P) + read(level.R)
-        total += cycle.coarsest.nbytes
-    return total
+def traffic(operator, b) -> int:
+    """Bytes of the matrices that an operator reads to act on b: values, columns and row places, at every product."""
+    import jax
 
-
-def matrices(operator) -> int:
-    """Bytes of matrices that one action of the tangent reads."""
-    return sum(read(A) for A in operator.blocks.values())
-
-
-def read(A) -> int:
-    """Bytes of one matrix in its product with a vector: values, columns, and where each row lies."""
     from benchmarks.device import stored
+    from chemomech.solve.operators import Ell
 
-    return stored((A.values, A.table.columns, A.table.place))
+    tally: list[int] = []
+
+    class Counted:
+        def __init__(self, A: Ell):
+            self.A, self.shape = A, A.shape
+
+        def __matmul__(self, x):
+            tally.append(stored((self.A.values, self.A.table.columns, self.A.table.place)))
+            return self.A @ x
+
+    counted = jax.tree.map(
+        lambda A: Counted(A) if isinstance(A, Ell) else A, operator, is_leaf=lambda A: isinstance(A, Ell)
+    )
+    jax.eval_shape(lambda v: counted @ v if hasattr(counted, "__matmul__") else counted(v), b)
+    return sum(tally)
 
 
 def started(command: list[str]) -> dict:

@@ -173,6 +173,22 @@ def test_counts_of_one_mesh(plane):
 
 
 @pytest.mark.slow
+def test_crossover_of_one_mesh(plane):
+    """Two solvers; a line each, then the table."""
+    last = started("crossover", plane, "--solvers", "superlu", "krylov", "--steps", 3)
+    assert "superlu" in last
+    assert "krylov" in last
+
+
+@pytest.mark.slow
+def test_assembly_memory_of_one_mesh(solids):
+    """Two budgets, the smaller in more chunks."""
+    made = json.loads(started("assembly_memory", solids[1], "--budgets", "1 GB", "100 kB"))
+    assert made["budget"] == "100 kB"
+    assert made["chunks"] > 1
+
+
+@pytest.mark.slow
 def test_device_claims_at_small_size(tmp_path):
     """The one command of the GPU claims runs on any machine."""
     out = tmp_path / "device.json"
