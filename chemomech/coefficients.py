@@ -21,7 +21,7 @@ from .fem.blocks import Blocks, build_blocks
 from .fem.domain import over_points
 from .fem.slices import across, over_slices
 from .fem.structure import Entry
-from .problem import Drive, Problem, driven, expand, per_domain
+from .problem import Drive, Problem, driven, expand, per_domain, restrict
 from .solve.fields import FieldTangent, Scalars
 from .solve.root_matching import Coefficients
 from .thermo import coherency
@@ -67,8 +67,8 @@ class FieldParts:
         return FieldTangent(
             self.blocks, self.problem.lift.size, border, balance, self._varies,
             lambda pair: self._values(pair, pairs, dt),
-            lambda: self._scalars(x, given),
-            lambda: self._call(coefficients, sums, self._start(x, given), self._groups, dt),
+            self._scalars,
+            lambda: self._call(coefficients, sums, self._start(), self._groups, dt),
         )  # fmt: skip
 
     def _values(self, pair: Pair, varying, dt):
@@ -79,20 +79,24 @@ class FieldParts:
             self._parts[pair] = tuple(part if jnp.any(part) else None for part in parts) or (None, None)
         return _added(*self._parts[pair], varying.get(pair), dt)
 
-    def _start(self, x, given) -> Steady:
+    def _start(self) -> Steady:
         if self._steady is None:
-            rate, prev, t, _ = given
-            self._steady = made = self._call(steady, x, rate, prev, t, normals(self.problem))
+            self._steady = made = self._call(steady, *self._reference(), normals(self.problem))
             return made
         return self._steady
 
-    def _scalars(self, x, given) -> Scalars:
-        """The scalar matrices at this state."""
-        b, (rate, prev, t, _) = self.blocks, given
-        data = self._call(scalar_matrices, x, rate, prev, t, self._place, self._zero)
+    def _reference(self):
+        """A half-filled state at rest: what is taken as constant must not depend on where a run began."""
+        state = self.problem.pack(self.problem.uniform(0.5))
+        return restrict(self.problem, state), state, state, 0.0
+
+    def _scalars(self) -> Scalars:
+        """The scalar matrices at the reference state."""
+        b = self.blocks
+        data = self._call(scalar_matrices, *self._reference(), self._place, self._zero)
         matrices = (csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data)
         thermal = float(self.problem.scales.apply(self.problem.host).RT)
-        return Scalars(*matrices, float(self._start(x, given).relief) / thermal)
+        return Scalars(*matrices, float(self._start().relief) / thermal)
 
 
 def places(problem: Problem, blocks: Blocks) -> Int[Array, " pairs"]:
@@ -189,7 +193,7 @@ def varying(problem: Problem, constants, place, zero, x, rate, prev, t, dt, pres
     Between them, the border with its constant parts.
     """
     now, names, width = expand(problem, x), problem.fields, problem.terms[0].domain.dim + 1
-    keys = _keys(problem).weighted()
+    keys = _keys(problem).weighted() if {"c", "mu"} <= set(names) else []
 
     def add(part, total):
         pairs, border, sums = dict(total[0]), total[1], list(total[2])
@@ -309,7 +313,8 @@ def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:
         acoustic = jnp.einsum("iajb...,na,nb->n...ij", C, normals, normals)
         found = jnp.sum(force * jnp.linalg.solve(acoustic, force[..., None])[..., 0], -1)
         sites = -value(c, problem.fields.index("mu") * width)
-        most = jnp.maximum(most, jnp.max(jnp.where(sites > 0, found / jnp.where(sites > 0, sites, 1.0), 0.0)))
+        counted = (sites > 0) & (term.domain.weight > 0)  # a part of a mesh is padded with cells of weight zero
+        most = jnp.maximum(most, jnp.max(jnp.where(counted, found / jnp.where(counted, sites, 1.0), 0.0)))
     return across(problem, most, "max")
 
 

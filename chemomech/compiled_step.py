@@ -130,7 +130,7 @@ class CompiledStep:
         first = Evolution(problem, newton).tangent(x[0], (now, now, 0.0, 1.0), problem.drive())
         made = Hierarchies.of(first, dtype)
         zero, place = jnp.zeros(len(blocks.indices)), places(problem, blocks)
-        bodies = [_body(e, v, made, blocks, place, zero) for e, v in zip(evolutions, x, strict=True)]
+        bodies = [_body(e, made, blocks, place, zero) for e in evolutions]
         bodies = _with_elastic_cycles(bodies, made, blocks)
         memory, frame = on_device((made.memory(), dataclasses.replace(made, kept={}, elastic=None)))
         self.frame = Frame(frame, place, zero, groups(blocks))
@@ -148,8 +148,10 @@ class CompiledStep:
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
 
-def _body(evolution: Evolution, x, made: Hierarchies, blocks: Blocks, place, zero) -> Body:
-    problem, now = evolution.problem, evolution.expand(x)
+def _body(evolution: Evolution, made: Hierarchies, blocks: Blocks, place, zero) -> Body:
+    problem = evolution.problem
+    x = evolution.start(problem.uniform(0.5))  # the reference state of `FieldParts`
+    now = evolution.expand(x)
     leaves, structure = jax.tree.flatten(problem.kernel())
     given = (now, now, 0.0)
 

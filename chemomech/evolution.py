@@ -287,15 +287,17 @@ def _peaks(problem: Problem, packed: Packed):
         return across(problem, _largest(stress_at_points(problem, packed)), "max")
 
     def add(part, most):
-        return jax.tree.map(jnp.maximum, most, _largest(stresses(part, packed)[0][1]))
+        term, stress = stresses(part, packed)[0]
+        return jax.tree.map(jnp.maximum, most, _largest(stress, term.domain.weight > 0))  # not of padding
 
     return over_slices(problem, add, (jnp.asarray(-jnp.inf), jnp.asarray(0.0)), "max")
 
 
-def _largest(stress):
+def _largest(stress, counted=True):
     xx, yy, zz, yz, xz, xy = stress
     von_mises = jnp.sqrt(0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2) + 3 * (yz**2 + xz**2 + xy**2))
-    return jnp.max(_largest_principal(xx, yy, zz, yz, xz, xy)), jnp.max(von_mises)
+    principal = jnp.where(counted, _largest_principal(xx, yy, zz, yz, xz, xy), -jnp.inf)
+    return jnp.max(principal), jnp.max(jnp.where(counted, von_mises, 0.0))
 
 
 def _largest_principal(xx, yy, zz, yz, xz, xy):

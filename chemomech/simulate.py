@@ -278,9 +278,12 @@ class Run:
             trial = self._try(dt, drive, direct=direct)
             if trial.converged and (trial.error is None or control.accepts(trial.error)):
                 return trial
+            if trial.converged:
+                broken.clear()  # shorter steps do help
             if trial.breakdown:
                 broken.append(dt)
-                if len(broken) == 2 and self.ladder.fits(trial.reason):
+                last = len(broken) == 2 or 0.25 * dt < control.dt_min
+                if last and not direct and self.ladder.fits(trial.reason):
                     dt, direct = broken[0], True
                     continue
             dt = dt * 0.25 if not trial.converged else max(control.next(dt, trial.error, trial.order), 0.1 * dt)

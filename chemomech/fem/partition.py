@@ -15,7 +15,8 @@ def partition(mesh: Mesh, count: int) -> Int[np.ndarray, " cells"]:
     except ImportError:
         return bisected(mesh.centroids(), count)
     starts, neighbours = adjacency(mesh)
-    return np.asarray(pymetis.part_graph(count, xadj=starts, adjncy=neighbours)[1])
+    part = np.asarray(pymetis.part_graph(count, xadj=starts, adjncy=neighbours)[1])
+    return part if len(np.unique(part)) == count else bisected(mesh.centroids(), count)  # METIS may leave one empty
 
 
 def bisected(x: Float[np.ndarray, "cells dim"], count: int) -> Int[np.ndarray, " cells"]:

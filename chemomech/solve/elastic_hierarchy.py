@@ -19,7 +19,7 @@ def two_lengths() -> tuple[float, float]:
     """Of two cycles, those of the Chebyshev polynomial that is least on the spectrum."""
     low, high = SPECTRUM
     centre, reach = 0.5 * (low + high), 0.5 * (high - low) * np.sqrt(0.5)
-    return 1.0 / (centre + reach), 1.0 / (centre - reach)
+    return float(1.0 / (centre + reach)), float(1.0 / (centre - reach))
 
 
 class ScaledCycle(NamedTuple):

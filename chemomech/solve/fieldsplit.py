@@ -190,7 +190,7 @@ class FieldSplit:
     def of(cls, made: Hierarchies, new: Refreshed) -> FieldSplit:
         """The preconditioner of a tangent."""
         pattern, force = made.space.pattern, {**made.kept, **new.blocks}.get(("u", "c"))
-        cycles = mass = None, None
+        cycles, mass = (None, None), None
         if made.scalar is not None:
             cycles, mass = (made.scalar.cycle(new.mu), _cycle(made, new.c)), pattern.matrix(made.mass)
         force = None if force is None else pattern.matrix(force)
@@ -286,7 +286,7 @@ def _scaled(made: Hierarchies, H, kappa: Vector, w: Vector, memory: Memory) -> t
         A = p.matrix(H)
         v, before = choose(memory.known, lambda: (memory.landscape, memory.earlier), first)
         v = refined(A, made.lumped, v, _inside(made, _cycle(made, before)), xp.where(memory.known, 2, 3))
-        v = xp.maximum(v, 0.5 / xp.max(w))
+        v = xp.maximum(v, 0.5 / xp.max(xp.abs(w)))
         mass = xp.maximum(v * (A @ v) / made.lumped, 1e-3 * v)
         return Scaled(v, made.scalar.values(H * v[p.rows] * v[p.indices], kappa * v**2, mass)), v
 
@@ -314,7 +314,7 @@ def _lowest(made: Hierarchies, k: Coefficients, memory: Memory):
         value, mode = lowest_eigenpair(A, p.matrix(M), _inside(made, _cycle(made, earlier)), x, steps)
         return value, mode, xp.ones_like(memory.known)
 
-    return choose(xp.min(f) < 0.0, estimate, lambda: (xp.zeros(()), memory.mode, memory.known))
+    return choose(xp.min(f) < 0.0, estimate, lambda: (xp.zeros(()), memory.mode, xp.zeros_like(memory.known)))
 
 
 def refined(A: Any, b: Vector, x: Vector, precondition: Any, steps: Any) -> Vector:
@@ -325,10 +325,11 @@ def refined(A: Any, b: Vector, x: Vector, precondition: Any, steps: Any) -> Vect
         x, r, p, old = carry
         z = precondition(r)
         new = r @ z
-        p = z + (new / old) * p
+        p = z + (xp.maximum(new, 0.0) / old) * p
         q = A @ p
-        length = new / xp.maximum(p @ q, 1e-300)
-        return x + length * p, r - length * q, p, xp.maximum(new, 1e-300)
+        good = (new > 0.0) & (p @ q > 0.0)  # else a direction of negative curvature: stay
+        length = xp.where(good, new, 0.0) / xp.where(good, p @ q, 1.0)
+        return x + length * p, r - length * q, p, xp.where(good, new, old)
 
     return repeat(steps, step, (x, b - A @ x, xp.zeros_like(b), xp.ones(())))[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any, ClassVar, NamedTuple
 
@@ -107,7 +108,10 @@ class Krylov(AbstractLinearSolver):
         blocks = {pair: made.space.block(values, pair) for pair in made.changing}
         made = made.renewed(blocks)
         k = None if made.scalar is None else jax.tree.map(array, tangent.coefficients())
-        new, memory = (compiled_refresh if self.on_device else refresh)(made, blocks, k, memory)
+        if self.on_device:
+            new, memory = compiled_refresh(dataclasses.replace(made, source=None), blocks, k, memory)
+        else:
+            new, memory = refresh(made, blocks, k, memory)
         b = tangent.border
         state = Preconditioned(made, new, Border(array(b.column), array(b.row), array(b.corner)), memory)
         elastic = made.scalar is None and len(b.corner) == 0 and not self.on_device
@@ -120,7 +124,9 @@ class Krylov(AbstractLinearSolver):
 
     def forget(self, state: Preconditioned | None) -> Preconditioned | None:
         """Keep the hierarchies of mesh and material, drop the softest wave of earlier states."""
-        if state is None or state.memory is None:
+        if state is None or state.hierarchies.source is not None:  # elastic cycles that follow the state
+            return None
+        if state.memory is None:
             return state
         known = namespace(state.memory.known).zeros_like(state.memory.known)
         return state._replace(memory=state.memory._replace(known=known))
@@ -154,7 +160,8 @@ class Krylov(AbstractLinearSolver):
                 return x, its, reached
         # also where the matrix turns out not to be definite, as that of a buckled body
         method = compiled_solve if self.on_device else functools.partial(solve_bordered, method=fgmres)
-        x, its, reached = method(state, b, rtol, transpose=transpose, max_iterations=self.max_iterations)
+        bare = state._replace(hierarchies=dataclasses.replace(state.hierarchies, source=None))  # no part of a program
+        x, its, reached = method(bare, b, rtol, transpose=transpose, max_iterations=self.max_iterations)
         x, its, reached = everywhere((x, its, reached), devices_of(state.border.corner))
         if not np.isfinite(reached):  # perhaps because of the global scalars: that has a message of its own
             small_solve(np.asarray(state.inverse(transpose=transpose).schur), np.ones(len(state.border.corner)))

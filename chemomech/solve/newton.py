@@ -140,7 +140,7 @@ class Newton(eqx.Module):
                 return Result(x, False, k, "the iteration diverged", norms, forgotten(), krylov, factorisations)
         worst = max(norms, key=norms.__getitem__)
         reason = f"no convergence in {self.max_iterations} iterations; last update of {worst} {norms[worst]:.1e}"
-        return Result(x, False, self.max_iterations, reason, norms, linear_state, krylov, factorisations)
+        return Result(x, False, self.max_iterations, reason, norms, forgotten(), krylov, factorisations)
 
     def _first_rtol(self) -> float:
         first = self.linear.first_rtol if self.first_rtol is None else self.first_rtol
