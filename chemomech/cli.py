@@ -121,7 +121,7 @@ def sweep(
     if slurm:
         options = dict(_name_and_value(text) for text in slurm_option or [])
         workers = sweeps.Slurm(
-            folder, jobs, time=time, mem=mem, cpus=threads or 1, gpus=gpus, partition=partition, options=options
+            folder, jobs, time=time, mem=mem, cpus=threads, gpus=gpus, partition=partition, options=options
         )
     else:
         workers = sweeps.Local(folder, jobs, threads)

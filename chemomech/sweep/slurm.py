@@ -25,7 +25,7 @@ class Slurm:
         jobs: how many may run at a time; default as many as the cluster gives.
         time: limit of a job, such as "4 h"; default one hour.
         mem: memory of a job, such as "8 GB"; default what the cluster says.
-        cpus: cores of a job.
+        cpus: cores of a job, and its threads; default one, and what the environment of the job says.
         gpus: GPUs of a job.
         partition: where to submit.
         options: further options of sbatch by name, such as {"account": "x"}.
@@ -38,17 +38,17 @@ class Slurm:
     slots = 10**9
 
     def __init__(
-        self, folder: Path, jobs: int | None = None, *, time: str = "1 h", mem: str | None = None, cpus: int = 1,
+        self, folder: Path, jobs: int | None = None, *, time: str = "1 h", mem: str | None = None, cpus: int | None = None,
         gpus: int = 0, partition: str | None = None, options: Mapping[str, str] | None = None, cluster: str = "slurm",
     ):  # fmt: skip
         try:
             import submitit
         except ImportError:
             raise ConfigError(f"Slurm jobs need submitit. Install it with: {INSTALL}") from None
-        self.cpus, self.cluster, self.logs = cpus, cluster, folder / "slurm"
+        self.cpus, self.chosen, self.cluster, self.logs = cpus or 1, cpus is not None, cluster, folder / "slurm"
         named: dict[str, Any] = {
             "name": "chemomech", "timeout_min": max(1, round(float(parse(time, "minute", name="--time")))),
-            "cpus_per_task": cpus, "gpus_per_node": gpus or None,
+            "cpus_per_task": self.cpus, "gpus_per_node": gpus or None,
             "mem_gb": None if mem is None else float(parse(mem, "gigabyte", name="--mem")),
             "slurm_partition": partition, "slurm_array_parallelism": jobs,
             "slurm_additional_parameters": dict(options or {}) or None,
@@ -67,7 +67,8 @@ class Slurm:
         earlier = {case.folder.name: self._earlier(case) for case in cases}
         new = [case for case in cases if earlier[case.folder.name] is None]
         try:
-            given = self.executor.submit_array([Process(case.folder, self.cpus) for case in new]) if new else []
+            processes = [Process(case.folder, self.cpus, chosen=self.chosen) for case in new]
+            given = self.executor.submit_array(processes) if new else []
         except Exception as error:
             raise ChemomechError(
                 f"Slurm refused the jobs: {' '.join(str(error).split())}. Check the options."

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from chemomech import cli, sweep
 from chemomech.io.history import read_history
+from chemomech.sweep.process import Process
 from chemomech.sweep.running import run
 from chemomech.sweep.table import FAILED, FINISHED, INTERRUPTED, WAITING, Outcome, outcome_of
 
@@ -204,6 +205,54 @@ def test_a_polite_kill_leaves_everything_resumable(planned):
         run(planned, _Pretended(1, good, interrupt_after=2))
     assert [row["status"] for row in rows(planned.folder)] == ["finished", "interrupted", "waiting"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_has_started_is_stopped_when_another_start_fails(planned):
+    """And one that cannot be stopped, or a second kill, keeps none of the others from it."""
+    stopped = []
+
+    class Stubborn(_Job):
+        def stop(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            stopped.append(self.case.label)
+            raise RuntimeError("will not stop")
+
+    class Failing(_Pretended):
+        def start(self, cases):
+            yield from (Stubborn(self, case) for case in cases[:2])
+            raise OSError("no more processes")
+
+    workers = Failing(3, {})
+    with pytest.raises(RuntimeError):
+        run(planned, workers)
+    assert sorted(stopped) == ["initial = 0.05", "initial = 0.06"]
+    assert [row["status"] for row in rows(planned.folder)] == ["interrupted", "interrupted", "waiting"]
+    assert workers.closed
+
+
+def test_a_case_that_cannot_be_started_has_failed(planned, monkeypatch):
+    """All but the first: a folder stands where its log should be, and the first finds no program to run."""
+    for case in planned.cases[1:]:
+        (case.folder / "log.txt").mkdir()
+    monkeypatch.setattr(sys, "executable", str(planned.folder / "missing"))
+    table = run(planned, sweep.Local(planned.folder, jobs=3))
+    assert [outcome.status for outcome in table.outcomes] == [FAILED] * 3
+    assert all("Cannot start the case" in outcome.message for outcome in table.outcomes)
+
+
+@pytest.mark.parametrize(("chosen", "wanted"), [(False, "7"), (True, "2")])
+def test_threads_that_were_asked_for_win_over_the_environment(tmp_path, monkeypatch, chosen, wanted):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    environment = Process(tmp_path, 2, chosen=chosen)._environment()
+    assert environment["OMP_NUM_THREADS"] == wanted
+    assert environment["MKL_NUM_THREADS"] == "2"
+
+
+def test_local_cases_choose_their_cache_of_programs_themselves(tmp_path):
+    workers = sweep.Local(tmp_path, jobs=2)
+    workers.close()
+    assert not [name for name in workers.settings if "CACHE" in name]
 
 
 def test_a_folder_is_swept_once_at_a_time(planned):
