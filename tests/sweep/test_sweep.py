@@ -14,7 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from chemomech import cli, sweep
+from chemomech.errors import FileError
 from chemomech.io.history import read_history
+from chemomech.io.results import require_folder
+from chemomech.sweep import submitted
 from chemomech.sweep.process import Process
 from chemomech.sweep.running import run
 from chemomech.sweep.table import FAILED, FINISHED, INTERRUPTED, WAITING, Outcome, outcome_of
@@ -255,6 +258,33 @@ def test_local_cases_choose_their_cache_of_programs_themselves(tmp_path):
     assert not [name for name in workers.settings if "CACHE" in name]
 
 
+def test_overwriting_cancels_slurm_jobs_and_forgets_them(planned, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    names = [case.folder.name for case in planned.cases]
+    submitted.remember(planned.folder, {names[0]: "7_0"})
+    submitted.remember(planned.folder, {names[1]: "7_1"})
+    with pytest.raises(FileError, match="may still be at work"):
+        sweep.prepare(planned, overwrite=True)
+    assert submitted.known(planned.folder) == {names[0]: "7_0", names[1]: "7_1"}
+    scancel = tmp_path / "bin" / "scancel"
+    scancel.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/cancelled"\nexit 1\n')
+    scancel.chmod(0o755)
+    sweep.prepare(planned, overwrite=True)
+    assert (tmp_path / "cancelled").read_text().split() == ["7_0", "7_1"]
+    assert submitted.known(planned.folder) == {}
+
+
+def test_a_sweep_that_could_not_be_prepared_can_be_started_again(planned, tmp_path):
+    folder = tmp_path / "other"
+    cases = tuple(case._replace(folder=folder / case.folder.name) for case in planned.cases)
+    cases = (*cases[:2], cases[2]._replace(folder=folder / ".lock" / "case"))
+    sweep.Local(folder, jobs=1).close()
+    with pytest.raises(FileError, match="Cannot make the folder"):
+        sweep.prepare(planned._replace(folder=folder, cases=cases))
+    require_folder(folder, "sweep.csv", resume=False, overwrite=False)
+
+
 def test_a_folder_is_swept_once_at_a_time(planned):
     first = sweep.Local(planned.folder, jobs=1)
     with pytest.raises(Exception, match="still running"):
@@ -334,7 +364,7 @@ def test_submitit_runs_again_what_failed_and_nothing_else(swept):
     table = run(plan, sweep.Slurm(out, time="10 min", mem="1 GB", partition="p", cluster="debug"))
     assert table.outcomes == [Outcome(FAILED, before), Outcome(FINISHED)]
     assert (plan.cases[1].folder / "summary.json").stat().st_mtime_ns == finished
-    assert len(json.loads((out / "slurm" / "jobs.json").read_text())) == 1
+    assert not (out / "slurm" / "jobs.json").exists()  # ids of a trial are not Slurm's
 
 
 def test_slurm_says_what_is_missing(config, monkeypatch):
