@@ -121,7 +121,7 @@ def sweep(
     if slurm:
         options = dict(_name_and_value(text) for text in slurm_option or [])
         workers = sweeps.Slurm(
-            folder, jobs, time=time, mem=mem, cpus=threads or 1, gpus=gpus, partition=partition, options=options
+            folder, jobs, time=time, mem=mem, cpus=threads, gpus=gpus, partition=partition, options=options
         )
     else:
         workers = sweeps.Local(folder, jobs, threads)
@@ -245,6 +245,7 @@ def _note(results: Any, status: str) -> None:
 
 def _finish(results: Any, heard: list[str]) -> None:
     from . import viz
+    from .io.results import merged
 
     written = viz.report(results.folder)
     console, last = _console(), results.last
@@ -254,8 +255,8 @@ def _finish(results: Any, heard: list[str]) -> None:
     console.print(f"[green]finished[/] {steps} steps; protocol steps ended by: {_plain(ended)}", soft_wrap=True)
     console.print("  ".join(f"{_plain(k)} = {v:.5g}" for k, v in shown.items()), soft_wrap=True)
     console.print(f"linear solver: {_plain(results.solver)}", soft_wrap=True)
-    if heard:
-        console.print(f"{len(heard)} warning(s), listed in the report", soft_wrap=True)
+    if listed := merged(heard):
+        console.print(f"{len(listed)} warning(s), listed in the report", soft_wrap=True)
     console.print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
 
 

@@ -6,7 +6,9 @@ import functools
 import hashlib
 import json
 import os
+import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,9 @@ COLUMNS = {
     "charge": "charge [C]", "max_principal_stress": "max principal stress [Pa]", "max_von_mises": "max von Mises [Pa]",
     "c_min": "c min [-]", "c_max": "c max [-]", "dt": "dt [s]", "newton": "newton [-]",
 }  # fmt: skip
+STEP = re.compile(r"Step (\d+) at t = \S+ s: ")  # how a run begins a warning
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+SWEEPS_OWN = (".lock", ".cache")  # a sweep locks its folder before anything is in it
 ARRAYS = ("states", "lengths", "charges")
 
 
@@ -121,7 +126,7 @@ class Results(Observer):
             "wall time [s]": round(self.before + time.monotonic() - self.began, 3),
             "step endings": ", ".join(self.endings),
             **{name: value for name, value in self.last.items() if name != "segment" and np.isfinite(value)},
-            "warnings": list(dict.fromkeys(self.warnings)),
+            "warnings": merged(self.warnings),
         }
         write_text(self.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
 
@@ -211,6 +216,17 @@ def nodal_fields(problem: Problem, state: State) -> dict[str, np.ndarray]:
     return out
 
 
+def merged(warnings: Sequence[str]) -> list[str]:
+    """Each warning once; those of steps that differ in their numbers only are the first of them, with a count."""
+    alike: dict[str, list[tuple[str, str]]] = {}  # texts with their steps
+    for text in warnings:
+        of_step = STEP.match(text)
+        key = NUMBER.sub("#", text[of_step.end() :]) if of_step else text
+        alike.setdefault(key, []).append((text, of_step[1] if of_step else ""))
+    counted = [(found[0][0], len(found), found[-1][1]) for found in alike.values()]
+    return [f"{text} ({n} times, the last in step {step})" if n > 1 and step else text for text, n, step in counted]
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all.
 
@@ -227,7 +243,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def holds_results(folder: str | os.PathLike) -> bool:
-    """Whether a folder holds anything.
+    """Whether a folder holds anything but a sweep's lock.
 
     Raises:
         ChemomechError: it is a file.
@@ -236,7 +252,7 @@ def holds_results(folder: str | os.PathLike) -> bool:
     try:
         if folder.exists() and not folder.is_dir():
             raise ChemomechError(f"{folder} is a file, not a folder. Try: another place with --out.")
-        return folder.is_dir() and any(folder.iterdir())
+        return folder.is_dir() and any(path.name not in SWEEPS_OWN for path in folder.iterdir())
     except OSError as error:
         raise FileError(f"Cannot look into {folder}: {error.strerror or error}. Try: another --out.") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from .factor import require
 # Bytes at the peak of a factorisation over n log2 n in the plane and n^(4/3) in solids, rounded up. Measured on c-mu-u,
 # 6 000 to 148 000 and 1 300 to 13 000 unknowns: 190 to 230 and 400 to 480 with PARDISO, to 440 and 870 with SuperLU.
 PEAK = {("pardiso", 2): 250.0, ("pardiso", 3): 500.0, ("superlu", 2): 500.0, ("superlu", 3): 1000.0}
+LIMITS = {1: ("memory.limit_in_bytes", "memory.usage_in_bytes"), 2: ("memory.max", "memory.current")}  # by version
 
 
 def factor_memory(unknowns: int, dim: int, backend: str = "auto") -> float:
@@ -20,15 +21,19 @@ def factor_memory(unknowns: int, dim: int, backend: str = "auto") -> float:
     return float(PEAK[require(backend), dim] * growth)
 
 
-def available_memory() -> float:
-    """Memory that can still be had [bytes]: what the system says, or the control group of the process if it is less."""
-    found = [value for value in (_of_system(), _of_group()) if value is not None]
+def available_memory(root: Path = Path("/")) -> float:
+    """Memory that can still be had [bytes]: the least of what the system and the control groups of the process leave.
+
+    Args:
+        root: folder of `proc` and `sys`.
+    """
+    found = [value for value in (_of_system(root), _of_groups(root)) if value is not None]
     return float(min(found, default=float("inf")))
 
 
-def _of_system() -> float | None:
+def _of_system(root: Path) -> float | None:
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = (root / "proc/meminfo").read_text().splitlines()
         return next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration, ValueError):
         pass
@@ -38,9 +43,29 @@ def _of_system() -> float | None:
         return None
 
 
-def _of_group(folder: Path = Path("/sys/fs/cgroup")) -> float | None:
+def _of_groups(root: Path) -> float | None:
+    """The least that the group of the process and those around it leave, in both versions of control groups."""
     try:
-        limit, used = (float((folder / name).read_text()) for name in ("memory.max", "memory.current"))
-    except (OSError, ValueError):  # another system, or "max": no limit
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # another system
         return None
-    return limit - used
+    left = []
+    for line in lines:  # "0::/path", or in version 1 "4:memory:/path"
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        mount = root / "sys/fs/cgroup" / ("memory" if controllers else "")
+        limit, used = LIMITS[1 if controllers else 2]
+        parts = PurePosixPath(path).parts[1:]
+        # A container may see its own group as the mount itself: then the deeper folders are missing.
+        groups = [mount.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+        left += [_number(group / limit) - _number(group / used, 0.0) for group in groups]
+    least = min(left, default=np.inf)
+    return max(least, 0.0) if np.isfinite(least) else None
+
+
+def _number(path: Path, otherwise: float = np.inf) -> float:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):  # no such group, or "max": no limit
+        return otherwise

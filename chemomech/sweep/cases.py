@@ -13,6 +13,7 @@ from .. import inspection
 from ..errors import ChemomechError, FileError
 from ..io.results import write_text
 from . import axes as sweeping
+from . import submitted
 from .axes import Axis
 
 LONGEST = 80  # characters of a folder's name
@@ -171,28 +172,39 @@ def prepare(sweep: Plan, *, overwrite: bool = False) -> None:
 
     Args:
         sweep: what is to be run.
-        overwrite: throw earlier cases away first.
+        overwrite: throw earlier cases away first, and cancel their Slurm jobs.
 
     Raises:
-        FileError: the folder cannot be written.
+        FileError: the folder cannot be written, or earlier jobs cannot be cancelled; new folders are removed again.
     """
     if overwrite:
         _clear(sweep.folder)
-    for case in sweep.cases:
-        try:
-            case.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"Cannot make the folder {case.folder}: {error.strerror or error}. Try --out.") from None
-        if not (case.folder / "config.toml").exists():
-            write_text(case.folder / "config.toml", case.config)
-    write_text(sweep.folder / "config.toml", sweep.config)
+    made: list[Path] = []
+    try:
+        for case in sweep.cases:
+            if not case.folder.exists():
+                made.append(case.folder)
+                case.folder.mkdir(parents=True)
+            if not (case.folder / "config.toml").exists():
+                write_text(case.folder / "config.toml", case.config)
+        write_text(sweep.folder / "config.toml", sweep.config)
+    except (OSError, FileError) as error:
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"Cannot make the folder {made[-1]}: {error.strerror or error}. Try --out.") from None
 
 
 def _clear(folder: Path) -> None:
-    for path in case_configs(folder):
-        shutil.rmtree(path.parent)
-    for name in OWN_FILES:
-        (folder / name).unlink(missing_ok=True)
+    submitted.cancel(folder)
+    try:
+        for path in case_configs(folder):
+            shutil.rmtree(path.parent)
+        for name in reversed(OWN_FILES):  # the mark last: what is left is still known as a sweep
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(f"Cannot clear {folder}: {error.strerror or error}. Try: another --out.") from None
 
 
 def _require_same(folder: Path, tree: Mapping[str, Any]) -> None:

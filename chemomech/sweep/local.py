@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import FileError
 from .cases import Case
 from .process import Process, outcome
-from .table import Outcome
+from .table import FAILED, Outcome
 
 PATIENCE = 30.0  # how long an interrupted case may take to write its summary [s]
 
@@ -22,7 +23,7 @@ class Local:
     Args:
         folder: of the sweep; a lock there keeps two sweeps, or the orphans of a killed one, out of each other's way.
         jobs: processes at a time; default half of the cores, at least one: a case uses about two.
-        threads: of each process; default its share of the cores.
+        threads: of each process; default what the environment says, else its share of the cores.
 
     Raises:
         FileError: cases of this sweep are running already.
@@ -31,18 +32,19 @@ class Local:
     def __init__(self, folder: Path, jobs: int | None = None, threads: int | None = None):
         cores = available_cores()
         self.slots = jobs or max(1, cores // 2)
-        self.threads = threads or max(1, cores // self.slots)
-        self.settings = {
-            "JAX_COMPILATION_CACHE_DIR": str((folder / ".cache").resolve()),  # cases compile the same kernels
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
-        }
-        if self.slots > 1:
-            self.settings["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # they share one GPU
+        self.threads, self.chosen = threads or max(1, cores // self.slots), threads is not None
+        self.settings = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if self.slots > 1 else {}  # they share one GPU
         self.held = _lock(folder)
 
-    def start(self, cases: Sequence[Case]) -> list[_Job]:
-        """Start cases."""
-        return [_Job(case, Process(case.folder, self.threads, self.settings).begin(self.held)) for case in cases]
+    def start(self, cases: Sequence[Case]) -> Iterator[_Job | _Unstarted]:
+        """Start cases one after another; one that cannot be started has failed."""
+        for case in cases:
+            process = Process(case.folder, self.threads, chosen=self.chosen, settings=self.settings)
+            try:
+                job = _Job(case, process.begin(self.held))
+            except FileError as error:
+                job = _Unstarted(str(error))
+            yield job
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -53,7 +55,7 @@ class Local:
 
 class _Job:
     def __init__(self, case: Case, process: subprocess.Popen):
-        self.case, self.process = case, process
+        self.case, self.process, self.until = case, process, 0.0
 
     def ended(self) -> Outcome | None:
         """How it ended, or None while it runs."""
@@ -62,16 +64,32 @@ class _Job:
 
     def interrupt(self) -> None:
         """Ask it to write its summary and stop."""
+        self.until = time.monotonic() + PATIENCE
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
 
     def stop(self) -> None:
         """Wait for it to stop, not for ever."""
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(max(0.0, self.until - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+class _Unstarted:
+    def __init__(self, message: str):
+        self.message = message
+
+    def ended(self) -> Outcome:
+        """Before it began."""
+        return Outcome(FAILED, self.message)
+
+    def interrupt(self) -> None:
+        """Nothing runs."""
+
+    def stop(self) -> None:
+        """Nothing runs."""
 
 
 def available_cores() -> int:

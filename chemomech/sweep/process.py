@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import FileError
 from .table import FAILED, FINISHED, INTERRUPTED, Outcome
 
 LOG = "log.txt"
@@ -21,23 +22,40 @@ class Process:
 
     Args:
         folder: results folder with a config.toml.
-        threads: of the process; what the environment says already is left alone.
+        threads: of the process.
+        chosen: the threads were asked for; else what the environment says of them already is left alone.
         settings: further variables of the environment that are set where they are not.
     """
 
-    def __init__(self, folder: Path, threads: int, settings: dict[str, str] | None = None):
-        self.folder, self.threads, self.settings = Path(folder).resolve(), threads, settings or {}
+    def __init__(
+        self, folder: Path, threads: int, *, chosen: bool = False, settings: Mapping[str, str] | None = None
+    ):  # fmt: skip
+        self.folder, self.threads, self.chosen = Path(folder).resolve(), threads, chosen
+        self.settings = dict(settings or {})
 
     def begin(self, held: Sequence[int] = (), *, apart: bool = True) -> subprocess.Popen:
-        """Start it: apart, so that Ctrl-C reaches only the sweep; `held` files stay open in it."""
+        """Start it: apart, so that Ctrl-C reaches only the sweep; `held` files stay open in it.
+
+        Raises:
+            FileError: the log cannot be written or the system starts no process.
+        """
         command = [sys.executable, "-m", "chemomech", "run", str(self.folder / "config.toml")]
         command += ["--out", str(self.folder), "--resume"]
-        environment = {**dict.fromkeys(THREADS, str(self.threads)), **self.settings, **os.environ}
-        with open(self.folder / LOG, "wb") as log:
-            return subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=apart, pass_fds=tuple(held),
-            )  # fmt: skip
+        try:
+            with open(self.folder / LOG, "wb") as log:
+                return subprocess.Popen(
+                    command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    start_new_session=apart, pass_fds=tuple(held),
+                )  # fmt: skip
+        except OSError as error:
+            raise FileError(
+                f"Cannot start the case of {self.folder}, or write its {LOG}: {error.strerror or error}. "
+                "Try: fewer --jobs, free space, or another --out."
+            ) from None
+
+    def _environment(self) -> dict[str, str]:
+        threads = dict.fromkeys(THREADS, str(self.threads))
+        return {**threads, **self.settings, **os.environ, **(threads if self.chosen else {})}
 
     def __call__(self) -> int:
         """Run to the end; gives the exit status."""

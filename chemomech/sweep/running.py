@@ -6,8 +6,8 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from .cases import Case, Plan
@@ -21,8 +21,8 @@ class Workers(Protocol):
 
     slots: int
 
-    def start(self, cases: list[Case]) -> list[Any]:
-        """Jobs, each with `ended() -> Outcome | None`, `interrupt()` and `stop()`."""
+    def start(self, cases: list[Case]) -> Iterable[Any]:
+        """Jobs, each given once it is at work, with `ended() -> Outcome | None`, `interrupt()` and `stop()`."""
         ...
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ def run(sweep: Plan, workers: Workers, watcher: Watcher | None = None) -> Table:
     table, watcher = Table(sweep), watcher or Watcher()
     waiting = deque(k for k, outcome in enumerate(table.outcomes) if outcome.status != FINISHED)
     running: dict[int, Any] = {}
-    with _terminating_as_interrupt():
+    with _signals() as heard:
         try:
             while waiting or running:
                 _start(sweep, workers, watcher, table, waiting, running)
@@ -64,44 +64,51 @@ def run(sweep: Plan, workers: Workers, watcher: Watcher | None = None) -> Table:
                         table.update(number, outcome)
                         watcher.ended(number, outcome)
                 watcher.looked(list(running))
+                if heard and (waiting or running):
+                    raise KeyboardInterrupt
                 time.sleep(PAUSE if running else 0.0)
         finally:
-            _stop(table, running)
-            workers.close()
+            _stop(table, workers, running)
     return table
 
 
 def _start(sweep: Plan, workers: Workers, watcher: Watcher, table: Table, waiting: deque, running: dict) -> None:
     numbers = [waiting.popleft() for _ in range(min(workers.slots - len(running), len(waiting)))]
-    jobs = workers.start([sweep.cases[k] for k in numbers]) if numbers else []
-    for number, job in zip(numbers, jobs, strict=True):
-        running[number] = job
+    if not numbers:
+        return
+    for number, job in zip(numbers, workers.start([sweep.cases[k] for k in numbers]), strict=True):
+        running[number] = job  # at once: whatever fails from here on, it will be stopped
+    for number in numbers:
         table.update(number, Outcome(RUNNING))
         watcher.began(number)
 
 
-def _stop(table: Table, running: dict[int, Any]) -> None:
-    for job in running.values():
-        job.interrupt()
-    for number, job in running.items():
-        job.stop()
-        table.update(number, job.ended() or Outcome(INTERRUPTED))
+def _stop(table: Table, workers: Workers, running: dict[int, Any]) -> None:
+    """Interrupt all, wait for all, then say so in the table: a failure of one keeps none of the others from it."""
+    with ExitStack() as last_first:
+        last_first.callback(workers.close)
+        for number, job in running.items():
+            last_first.callback(lambda k=number, job=job: table.update(k, job.ended() or Outcome(INTERRUPTED)))
+        for job in running.values():
+            last_first.callback(job.stop)
+        for job in running.values():
+            last_first.callback(job.interrupt)
 
 
 @contextmanager
-def _terminating_as_interrupt() -> Iterator[None]:
-    """A closed terminal or a polite kill stops the cases too."""
+def _signals() -> Iterator[list[int]]:
+    """Ctrl-C, a polite kill and a closed terminal are only noted, so that they cannot cut a start or a stop in two."""
+    heard: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield heard
         return
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}  # nohup
     try:
-        yield
+        for number in before:
+            signal.signal(number, lambda number, _: heard.append(number))
+        yield heard
     finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ChemomechError, ConfigError
-from ..io.results import write_text
+from ..errors import ChemomechError, ConfigError, FileError
 from ..units import parse
+from . import submitted
 from .cases import Case
 from .process import Process, outcome
 from .table import FAILED, INTERRUPTED, Outcome
@@ -25,7 +24,7 @@ class Slurm:
         jobs: how many may run at a time; default as many as the cluster gives.
         time: limit of a job, such as "4 h"; default one hour.
         mem: memory of a job, such as "8 GB"; default what the cluster says.
-        cpus: cores of a job.
+        cpus: cores of a job, and its threads; default one, and what the environment of the job says.
         gpus: GPUs of a job.
         partition: where to submit.
         options: further options of sbatch by name, such as {"account": "x"}.
@@ -38,17 +37,19 @@ class Slurm:
     slots = 10**9
 
     def __init__(
-        self, folder: Path, jobs: int | None = None, *, time: str = "1 h", mem: str | None = None, cpus: int = 1,
-        gpus: int = 0, partition: str | None = None, options: Mapping[str, str] | None = None, cluster: str = "slurm",
+        self, folder: Path, jobs: int | None = None, *, time: str = "1 h", mem: str | None = None,
+        cpus: int | None = None, gpus: int = 0, partition: str | None = None, options: Mapping[str, str] | None = None,
+        cluster: str = "slurm",
     ):  # fmt: skip
         try:
             import submitit
         except ImportError:
             raise ConfigError(f"Slurm jobs need submitit. Install it with: {INSTALL}") from None
-        self.cpus, self.cluster, self.logs = cpus, cluster, folder / "slurm"
+        self.cpus, self.chosen, self.cluster = cpus or 1, cpus is not None, cluster
+        self.folder, self.logs = folder, folder / "slurm"
         named: dict[str, Any] = {
             "name": "chemomech", "timeout_min": max(1, round(float(parse(time, "minute", name="--time")))),
-            "cpus_per_task": cpus, "gpus_per_node": gpus or None,
+            "cpus_per_task": self.cpus, "gpus_per_node": gpus or None,
             "mem_gb": None if mem is None else float(parse(mem, "gigabyte", name="--mem")),
             "slurm_partition": partition, "slurm_array_parallelism": jobs,
             "slurm_additional_parameters": dict(options or {}) or None,
@@ -67,37 +68,34 @@ class Slurm:
         earlier = {case.folder.name: self._earlier(case) for case in cases}
         new = [case for case in cases if earlier[case.folder.name] is None]
         try:
-            given = self.executor.submit_array([Process(case.folder, self.cpus) for case in new]) if new else []
+            processes = [Process(case.folder, self.cpus, chosen=self.chosen) for case in new]
+            given = self.executor.submit_array(processes) if new else []
         except Exception as error:
             raise ChemomechError(
                 f"Slurm refused the jobs: {' '.join(str(error).split())}. Check the options."
             ) from None
-        submitted = {case.folder.name: job for case, job in zip(new, given, strict=True)}
-        jobs = {name: submitted.get(name, job) for name, job in earlier.items()}
-        self.logs.mkdir(parents=True, exist_ok=True)
-        write_text(self._ids, json.dumps({**self._known(), **{name: job.job_id for name, job in jobs.items()}}))
+        added = {case.folder.name: job for case, job in zip(new, given, strict=True)}
+        jobs = {name: added.get(name, job) for name, job in earlier.items()}
+        if self.cluster == "slurm":  # the ids of a trial would be those of other jobs there
+            try:
+                submitted.remember(self.folder, {name: job.job_id for name, job in jobs.items()})
+            except FileError:
+                for job in given:  # nobody would know of them
+                    job.cancel(check=False)
+                raise
         return [_Job(case, jobs[case.folder.name]) for case in cases]
 
     def close(self) -> None:
         """Nothing is held: the jobs are the cluster's."""
 
-    @property
-    def _ids(self) -> Path:
-        return self.logs / "jobs.json"
-
-    def _known(self) -> dict[str, str]:
-        try:
-            return dict(json.loads(self._ids.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return {}
-
     def _earlier(self, case: Case) -> Any:
         """The job of this case in the queue or at work, left there by a sweep that was itself killed."""
-        if self.cluster != "slurm" or case.folder.name not in self._known():
+        known = submitted.known(self.folder).get(case.folder.name)
+        if self.cluster != "slurm" or known is None:
             return None
         import submitit
 
-        job = submitit.SlurmJob(folder=self.logs, job_id=self._known()[case.folder.name])
+        job = submitit.SlurmJob(folder=self.logs, job_id=known)
         over = job.done(force_check=True) or job.state == "UNKNOWN"  # Slurm forgets jobs after a while
         return None if over else job
 
@@ -120,7 +118,7 @@ class _Job:
 
     def interrupt(self) -> None:
         """Cancel it."""
-        self.job.cancel()
+        self.job.cancel(check=False)  # it may have ended
 
     def stop(self) -> None:
         """Slurm does the rest."""

@@ -6,10 +6,10 @@ import pytest
 
 import chemomech as cm
 from chemomech.analysis import hydrostatic, nodal_stress, principal, von_mises
-from chemomech.errors import FileError
+from chemomech.errors import ConfigError, FileError
 from chemomech.evolution import Measures
 from chemomech.fem.mesh import elevate, rectangle
-from chemomech.io.results import Results, column
+from chemomech.io.results import Results, column, merged, require_folder
 from chemomech.simulate import Cursor, Record
 from chemomech.viz import read_frames, read_history
 
@@ -119,6 +119,24 @@ def test_the_summary_is_there_from_the_start(solved, tmp_path):
     assert summary["status"] == "finished"
     assert summary["warnings"] == ["odd"]
     assert "voltage [V]" not in summary  # a closed system has none
+
+
+def test_warnings_of_steps_that_are_alike_are_one_line_with_a_count():
+    told = [f"Step {k} at t = {0.1 * k:.6g} s: stagnated at {10.0**-k:.1e}. Trying again." for k in (1, 2, 7)]
+    config = ["potentials.0 is odd", "potentials.1 is odd"]
+    other = "Step 2 at t = 0.2 s: out of memory."
+    assert merged([config[0], told[0], config[1], *told[1:], other, config[0]]) == [
+        config[0], f"{told[0]} (3 times, the last in step 7)", config[1], other
+    ]  # fmt: skip
+
+
+def test_the_lock_of_a_sweep_is_no_result(tmp_path):
+    (tmp_path / ".lock").touch()
+    require_folder(tmp_path, "sweep.csv", resume=False, overwrite=False)
+    (tmp_path / "mine.txt").touch()
+    for overwrite in (False, True):
+        with pytest.raises(ConfigError):
+            require_folder(tmp_path, "sweep.csv", resume=False, overwrite=overwrite)
 
 
 def test_a_restart_of_another_problem_is_refused(solved, tmp_path):
