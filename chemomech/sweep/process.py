@@ -55,7 +55,8 @@ class Process:
 
     def _environment(self) -> dict[str, str]:
         threads = dict.fromkeys(THREADS, str(self.threads))
-        return {**threads, **self.settings, **os.environ, **(threads if self.chosen else {})}
+        unless_said = {**threads, **self.settings, **os.environ}
+        return unless_said | threads if self.chosen else unless_said
 
     def __call__(self) -> int:
         """Run to the end; gives the exit status."""
