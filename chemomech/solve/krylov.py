@@ -19,7 +19,7 @@ from .compiled_gmres import gmres
 from .fields import FieldTangent
 from .fieldsplit import FieldSplit, Hierarchies, Memory, Refreshed, operator, refresh
 from .gmres import fgmres
-from .linear import AbstractLinearSolver, Breakdown, Stats
+from .linear import AbstractLinearSolver, Breakdown, Size, Stats
 from .operators import devices_of, everywhere, namespace, on_device
 
 Vector = Float[Array, " N"]
@@ -90,6 +90,16 @@ class Krylov(AbstractLinearSolver):
             return f"Krylov does not know the field {', '.join(unknown)}"
         return "Krylov knows c only together with mu" if "c" in fields and "mu" not in fields else ""
 
+    def chosen(self, size: Size) -> tuple[AbstractLinearSolver, str]:
+        """Itself.
+
+        Raises:
+            SolveError: the problem is out of its reach.
+        """
+        if obstacle := self.obstacle(size.fields):
+            raise SolveError(f'{obstacle}. Use linear = {{kind = "HostDirect"}}.')
+        return super().chosen(size)
+
     def init(self, tangent: FieldTangent, old: Preconditioned | None = None) -> Preconditioned:
         """The new matrix, with hierarchies of the old one refreshed.
 
@@ -144,6 +154,8 @@ class Krylov(AbstractLinearSolver):
         except SolveError:
             if _lost(state, b):
                 raise Breakdown(LOST) from None
+            if not np.all(np.isfinite(state.system @ b)):  # what made a small system of it singular is nothing physical
+                raise Breakdown("The tangent holds numbers that are not finite") from None
             raise
         its, reached = int(its), float(reached)
         if not (reached <= rtol and np.all(np.isfinite(x))):
