@@ -247,7 +247,7 @@ def _step(structure, body: Body, frame: Frame, ask: Ask, memory, rules: Rules) -
     made = dataclasses.replace(
         frame.made, kept=body.kept, mass=mass, gradient=gradient, lumped=lumped, elastic=body.elastic
     )
-    method = functools.partial(gmres, members=AXIS)
+    method = functools.partial(gmres, members=AXIS, flexible=made.dtype == "float32")
 
     def residual_at(x):
         return residual(problem, x, *given, drive)

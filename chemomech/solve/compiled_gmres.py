@@ -19,6 +19,7 @@ class _Arnoldi(NamedTuple):
 
     k: Any  # iterations of the loop, the same for all members
     V: Float[Array, "chunks chunk n"]
+    Z: Float[Array, "chunks chunk n"] | None  # what the preconditioner made of it
     Q: Float[Array, "m1 m1"]
     R: Float[Array, "m m1"]  # by columns
     taken: Any  # iterations of this system
@@ -27,17 +28,19 @@ class _Arnoldi(NamedTuple):
 
 def gmres(
     apply: Callable[[Vector], Vector], precondition: Callable[[Vector], Vector], b: Vector, *, rtol: Any,
-    max_iterations: int, members: str | None = None,
+    max_iterations: int, members: str | None = None, flexible: bool = False,
 ) -> tuple[Vector, Any, Any]:  # fmt: skip
     """Solve A x = b from zero, without restart.
 
     Args:
         apply: A x.
-        precondition: an approximation of A^-1 x, linear.
+        precondition: an approximation of A^-1 x, linear unless `flexible`.
         b: right-hand side.
         rtol: stop at |b - A x| <= rtol |b|.
         max_iterations: stop at the latest then.
         members: name of the axis over which this is mapped: all go on until the last has ended, none is copied.
+        flexible: keep what the preconditioner made of each vector, for one in single precision: it is linear only to
+            round-off, which the residual would not show.
 
     Returns:
         x, the number of iterations, and the relative residual reached.
@@ -45,7 +48,7 @@ def gmres(
     m = -(-(max_iterations + 1) // CHUNK) * CHUNK
     norm = jnp.linalg.norm(b)
     V = jnp.zeros((m // CHUNK, CHUNK, len(b))).at[0, 0].set(b / jnp.where(norm > 0, norm, 1.0))
-    start = _Arnoldi(0, V, jnp.eye(m), jnp.eye(m), 0, norm > 0)
+    start = _Arnoldi(0, V, jnp.zeros_like(V) if flexible else None, jnp.eye(m), jnp.eye(m), 0, norm > 0)
 
     def going(s: _Arnoldi):
         some = s.running if members is None else jax.lax.pmax(s.running.astype(jnp.int32), members) > 0
@@ -53,7 +56,9 @@ def gmres(
 
     def step(s: _Arnoldi) -> _Arnoldi:
         k, used = s.k, s.k // CHUNK + 1
-        w, h = _orthogonalised(apply(precondition(s.V[k // CHUNK, k % CHUNK])), s.V, used)
+        z = precondition(s.V[k // CHUNK, k % CHUNK])
+        Z = None if s.Z is None else s.Z.at[k // CHUNK, k % CHUNK].set(z)
+        w, h = _orthogonalised(apply(z), s.V, used)
         size = jnp.linalg.norm(w)
         V = s.V.at[(k + 1) // CHUNK, (k + 1) % CHUNK].set(w / jnp.where(size > 0, size, 1.0))
         column = s.Q @ h.at[k + 1].set(size)
@@ -65,12 +70,13 @@ def gmres(
         left = jnp.abs(Q[k + 1, 0])
         goes_on = (left > rtol) & (size > 0) & jnp.isfinite(left)
         Q, R = (jnp.where(s.running, new, old) for new, old in ((Q, s.Q), (R, s.R)))
-        return _Arnoldi(k + 1, V, Q, R, s.taken + s.running, s.running & goes_on)
+        return _Arnoldi(k + 1, V, Z, Q, R, s.taken + s.running, s.running & goes_on)
 
     s = jax.lax.while_loop(going, step, start)
     g = jnp.where(jnp.arange(m) < s.taken, s.Q[:, 0], 0.0)
     y = norm * jax.scipy.linalg.solve_triangular(s.R.T, g)
-    x = precondition(_combined(y, s.V, s.k // CHUNK + 1))
+    used = s.k // CHUNK + 1
+    x = precondition(_combined(y, s.V, used)) if s.Z is None else _combined(y, s.Z, used)
     return x, s.taken, jnp.where(norm > 0, jnp.abs(s.Q[s.taken, 0]), 0.0)
 
 

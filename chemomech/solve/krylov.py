@@ -219,7 +219,11 @@ def solve_bordered(
     return x if transpose else system.balanced(x, b, state.hierarchies.balance), its, reached
 
 
+@functools.partial(jax.jit, static_argnames=("transpose", "max_iterations"))
+def compiled_solve(state: Preconditioned, b: Vector, rtol: Any, *, transpose: bool, max_iterations: int):
+    """The same in one compiled function."""
+    method = functools.partial(gmres, flexible=state.hierarchies.dtype == "float32")
+    return solve_bordered(state, b, rtol, transpose=transpose, max_iterations=max_iterations, method=method)
+
+
 compiled_refresh = jax.jit(refresh)
-compiled_solve = jax.jit(
-    functools.partial(solve_bordered, method=gmres), static_argnames=("transpose", "max_iterations")
-)
