@@ -132,7 +132,9 @@ class CompiledStep:
         zero, place = jnp.zeros(len(blocks.indices)), places(problem, blocks)
         bodies = [_body(e, made, blocks, place, zero) for e in evolutions]
         bodies = _with_elastic_cycles(bodies, made, blocks)
-        memory, frame = on_device((made.memory(), dataclasses.replace(made, kept={}, elastic=None)))
+        memory, frame = on_device(
+            (made.memory(), dataclasses.replace(made, kept={}, elastic=None, stiffness=None, source=None))
+        )
         self.frame = Frame(frame, place, zero, groups(blocks))
         self.shared, self.own, self.layout = _sorted_out(bodies)
         self.memory = jax.tree.map(lambda v: jnp.broadcast_to(v, (len(x), *v.shape)), memory)

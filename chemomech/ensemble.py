@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .compiled_step import CONVERGED, REASONS, Answer, Ask, CompiledStep
+from .compiled_step import CONVERGED, REASONS, STAGNATED, Answer, Ask, CompiledStep
 from .errors import ConfigError, SolveError
 from .evolution import Evolution
 from .problem import Drive, Problem, State
 from .protocol import AbstractStep, Protocol
 from .simulate import Run, Solution
-from .solve.fieldsplit import Memory
 from .solve.krylov import Krylov
 from .solve.newton import Newton, Result
 from .solve.step import AbstractStepper, ErrorControl, Formula
@@ -145,9 +144,12 @@ class _Meeting:
 
 
 class _Learnt(NamedTuple):
-    """A member's word for the memory that lies on the device: `Krylov.forget` knows it."""
+    """A member's word for its linear state, which lies on the device beside those of the others."""
 
-    memory: Memory
+    known: bool  # is what was learnt from the last tangent worth anything?
+
+    def forgotten(self) -> None:
+        """What follows depends on the next tangent alone."""
 
 
 class _Seat(Evolution):
@@ -158,17 +160,19 @@ class _Seat(Evolution):
         self.meeting, self.number = meeting, number
 
     def step(self, formula: Formula, states, guess, t: float, drive: Drive, linear_state: Any = None) -> Result:
-        """One step of a time formula from the newest states."""
+        """One step of a time formula from the newest states; alone where another solver is to help out."""
+        if not self.newton.linear.knows_fields:
+            return super().step(formula, states, guess, t, drive, linear_state)
         rate = formula.a * states[0] - formula.b * states[1] if formula.b else states[0]
-        known = linear_state is not None and bool(linear_state.memory.known)
+        known = linear_state is not None and linear_state.known
         times = (t / self.time_scale, formula.dte / self.time_scale)
         given = (known, states[0], rate, guess, *times, drive.prescribed, drive.value)
         found = self.meeting.ask(self.number, tuple(np.asarray(v) for v in given))
         reason = REASONS[found.outcome].format(iterations=found.iterations)
-        learnt = _Learnt(Memory(None, None, None, np.array(found.known)))
+        learnt = _Learnt(bool(found.known))
         return Result(
             np.array(found.x), bool(found.outcome == CONVERGED), int(found.iterations), reason, {}, learnt,
-            int(found.linear_iterations), 0,
+            int(found.linear_iterations), 0, breakdown=bool(found.outcome == STAGNATED),
         )  # fmt: skip
 
 

@@ -47,6 +47,15 @@ class Preconditioned(NamedTuple):
         corner = xp.abs(xp.diag(self.border.corner))
         return xp.concatenate([self.hierarchies.weights, 1.0 / xp.sqrt(xp.where(corner > 0, corner, 1.0))])
 
+    def forgotten(self) -> Preconditioned | None:
+        """Without memory of earlier states."""
+        if self.hierarchies.source is not None:  # elastic cycles that follow the state
+            return None
+        if self.memory is None:
+            return self
+        known = namespace(self.memory.known).zeros_like(self.memory.known)
+        return self._replace(memory=self.memory._replace(known=known))
+
     def inverse(self, *, transpose: bool = False) -> Elimination:
         """About the inverse of the matrix, or of its transpose."""
         split = FieldSplit.of(self.hierarchies, self.refreshed)
@@ -124,12 +133,7 @@ class Krylov(AbstractLinearSolver):
 
     def forget(self, state: Preconditioned | None) -> Preconditioned | None:
         """Keep the hierarchies of mesh and material, drop the softest wave of earlier states."""
-        if state is None or state.hierarchies.source is not None:  # elastic cycles that follow the state
-            return None
-        if state.memory is None:
-            return state
-        known = namespace(state.memory.known).zeros_like(state.memory.known)
-        return state._replace(memory=state.memory._replace(known=known))
+        return None if state is None else state.forgotten()
 
     def solve(
         self, state: Preconditioned, b: Vector, *, rtol: float = 1e-10, transpose: bool = False
