@@ -41,7 +41,7 @@ def run(path: str, budget: str) -> dict:
     old, drive = evolution.expand(x), problem.drive()
     given, acts = (old, old, 0.0, 1e-3), (drive.prescribed, drive.value)
     call = Kernels(problem, float(parse(budget, "byte")))
-    constants = evolution._constants
+    constants = evolution.constants
     calls = {
         "residual": (kernels._residual, x, *given, *acts), "tangent": (kernels._tangent, constants, x, *given, *acts),
         "measures": (kernels._measures, x), "constants": (kernels.constants, old),

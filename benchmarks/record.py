@@ -66,30 +66,41 @@ def run(command: list[str], cores: int = 0, **environment: str) -> dict:
         process = subprocess.Popen(
             command, stdout=out, stderr=err, cwd=ROOT, env=os.environ | threads | environment, preexec_fn=pin
         )
-        usage = _ended(process, start)
+        peak = _ended(process, start)
         wall = time.perf_counter() - start
         out.seek(0)
         err.seek(0)
         found = [line for line in out.read().splitlines() if line.startswith("{")]
         if process.returncode or not found:
             raise RunFailed(f"{shlex.join(command)} ended with {process.returncode}:\n{err.read()[-2000:]}")
-    return json.loads(found[-1]) | {"peak memory": 1024 * usage.ru_maxrss, "process seconds": wall}
+    return json.loads(found[-1]) | {"peak memory": peak, "process seconds": wall}
 
 
 def _first(cores: int) -> set[int]:
     return set(sorted(os.sched_getaffinity(0))[:cores])
 
 
-def _ended(process: subprocess.Popen, start: float):
-    """Wait for a process, kill it at the limit; its resource usage."""
+def _ended(process: subprocess.Popen, start: float) -> int:
+    """Wait for a process, kill it at the limit; its peak memory [bytes]."""
+    peak = 0
     while True:
+        peak = max(peak, _high_water(process.pid))
         done, status, usage = os.wait4(process.pid, os.WNOHANG)
         if done:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return usage
+            return peak or 1024 * usage.ru_maxrss  # which counts the parent's memory at the fork too
         if time.perf_counter() - start > LIMIT:
             process.kill()
         time.sleep(0.05)
+
+
+def _high_water(pid: int) -> int:
+    """The most memory that a running process has held so far [bytes]; 0 where the system does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 def write(record: dict, path: Path | None) -> None:

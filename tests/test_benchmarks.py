@@ -74,7 +74,7 @@ def test_tables_show_what_the_records_hold(tmp_path):
 
 def test_a_run_comes_back_with_its_memory_and_a_failure_with_its_reason():
     """The last JSON line counts; peak memory is that of the process."""
-    code = "x = b'1' * 200_000_000; print('noise'); print('{\"value\": 3}')"
+    code = "x = b'1' * 200_000_000; import time; time.sleep(0.3); print('noise'); print('{\"value\": 3}')"
     made = record.run([sys.executable, "-c", code], cores=1)
     assert made["value"] == 3
     assert 2e8 < made["peak memory"] < 4e8
