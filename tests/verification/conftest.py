@@ -6,15 +6,20 @@ import chemomech as cm
 
 
 @pytest.fixture(scope="module", params=["HostDirect", "Krylov"])
-def linear(request):
-    """The solver that `Auto`, Newton's default, takes in a test: once each.
-
-    Not for equilibria of given lithium content: they have c without mu, which Krylov does not know.
-    """
-    solver = getattr(cm, request.param)()
+def solver(request):
+    """Once for a whole module, so that what its tests share is computed once for each solver."""
     for value in vars(request.module).values():
         if hasattr(value, "cache_clear"):  # results of the other solver
             value.cache_clear()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(cm.Auto, "chosen", lambda self, size: (solver, "chosen by the test"))
-        yield request.param
+    return request.param
+
+
+@pytest.fixture
+def linear(solver, monkeypatch):
+    """The solver that `Auto`, Newton's default, takes in this test: once each.
+
+    Not for equilibria of given lithium content: they have c without mu, which Krylov does not know.
+    """
+    made = getattr(cm, solver)()
+    monkeypatch.setattr(cm.Auto, "chosen", lambda self, size: (made, "chosen by the test"))
+    return solver
