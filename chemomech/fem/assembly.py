@@ -21,7 +21,7 @@ from .connectivity import graph, ranked
 from .constraints import Lift
 from .domain import Domain, over_points
 from .mesh import Mesh
-from .structure import FIXED, STATE, STEP, Entry, classify, colour
+from .structure import FIXED, STATE, STEP, Entry, classify_columns, colour
 
 Point = Any  # (fields, scalars): fields[f][0 value, 1.. gradient], scalars[s]
 T = TypeVar("T")
@@ -136,6 +136,8 @@ def _point(values: list[Any], fields: int, dim: int) -> Point:
     return [values[f * width : (f + 1) * width] for f in range(fields)], values[fields * width :]
 
 
+# traced once, not in every kernel that uses them; inlined: of the calls nothing is left for XLA
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
 def _gradient(density, fields, dim, now, frozen, rate, prev, *rest):
     def total(values):
         return jnp.sum(density(_point(values, fields, dim), frozen, rate, prev, *rest))
@@ -143,6 +145,7 @@ def _gradient(density, fields, dim, now, frozen, rate, prev, *rest):
     return jax.grad(total)(now)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3), inline=True)
 def _columns(density, fields, dim, groups, now, rate, prev, *rest):
     """d(pointwise gradient)/d(values), both slots, one forward derivative for each group of columns."""
 
@@ -176,21 +179,12 @@ def classify_density(density, domain, parameters, fields, scalars) -> dict[tuple
         frozen = _point(now, fields, dim)
         return _gradient(density, fields, dim, now, frozen, rate, prev, x, normal, t, dt, parameters)
 
+    def derivative(moved, now, *rest):
+        return jax.jvp(lambda values: gradient(values, *rest), (now,), (moved,))[1]
+
     arguments = (values, point, point, one, one, x, normal, parameters)
-    traced = jax.make_jaxpr(gradient)(*arguments)  # the physics is traced once, its columns are cheap
-
-    def columns(now, *rest):
-        others = jax.tree.leaves(rest)
-
-        def column(q):
-            moved = lambda v: jax.core.eval_jaxpr(traced.jaxpr, traced.consts, *now[:q], v, *now[q + 1 :], *others)  # noqa: E731
-            return jax.jvp(moved, (now[q],), (jnp.ones_like(now[q]),))[1]
-
-        return [v for q in range(count) for v in column(q)]
-
-    kinds = classify(columns, arguments, (STATE, STATE, STATE, STATE, STEP, FIXED, FIXED, FIXED))
-    table = {(k % count, k // count): kind for k, kind in enumerate(kinds)}
-    return {key: kind for key, kind in table.items() if kind is not Entry.ZERO}
+    kinds = classify_columns(derivative, count, arguments, (STATE, STATE, STATE, STATE, STEP, FIXED, FIXED, FIXED))
+    return {(p, q): kind for q, column in enumerate(kinds) for p, kind in enumerate(column) if kind is not Entry.ZERO}
 
 
 def evaluate(term: Term, Z, scalars) -> Point:
@@ -292,7 +286,7 @@ def constant(terms, parameters, pattern: Pattern, lift: Lift, now, total: tuple[
         state = evaluate(term, *now)
         groups = colour(dict(term.entries), tuple(out))
         columns = _columns(
-            term.density, len(now[0]), term.domain.dim, groups, _flat(state), state, state,
+            term.density, len(now[0]), term.domain.dim, tuple(map(tuple, groups)), _flat(state), state, state,
             *_context(term), one, one, params,
         )  # fmt: skip
         where = {q: k for k, group in enumerate(groups) for q in group}

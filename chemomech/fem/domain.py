@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -50,6 +51,7 @@ class Domain(eqx.Module):
         part = jax.tree.map(cut, self)
         return eqx.tree_at(lambda domain: domain.weight, part, jnp.where(fresh, part.weight, 0.0))
 
+    @functools.partial(jax.jit, inline=True)
     def at_points(self, Z: Float[Array, "fields n"]) -> list[list[Float[Array, "q e"]]]:
         """Value and gradient components of each nodal field: [field][0 value, 1.. d/dx, d/dy, d/dz]."""
         k, constant = self.nodes.shape[0], self.dN.shape[0] == 1
