@@ -31,8 +31,8 @@ STEPS = (1e-5, 1e-3, 1e-1)
 KAPPA = {2: 1.6e-3, 3: 0.0144}
 
 
-def problem(mesh: cm.Mesh, chi: float, stiffness: str) -> cm.Problem:
-    """Regular solution in units of R T c_max, mobility c(1-c); misfit 2 % or that of LiFePO4."""
+def energies(mesh: cm.Mesh, chi: float, stiffness: str) -> list:
+    """Regular solution in units of R T c_max; misfit 2 % or that of LiFePO4."""
     psi = [cm.RegularSolution(chi=chi), cm.GradientEnergy(KAPPA[mesh.dim])]
     if stiffness == "LFP":
         lfp = cm.materials.load("LiFePO4")
@@ -43,10 +43,29 @@ def problem(mesh: cm.Mesh, chi: float, stiffness: str) -> cm.Problem:
         psi.append(cm.Oriented(crystal, axes={"a": "x", "b": "y"}))
     elif stiffness != "none":
         psi.append(cm.LinearElastic.isotropic(float(stiffness[1:]), 0.3, cm.Vegard(0.02, c_ref=0.5)))
+    return psi
+
+
+def problem(mesh: cm.Mesh, chi: float, stiffness: str) -> cm.Problem:
+    """Diffusion with mobility c(1-c)."""
     return cm.Problem.build(
         mesh, host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
-        potentials=[cm.Stored(psi), cm.Storage(), cm.Diffusion(1.0)],
+        potentials=[cm.Stored(energies(mesh, chi, stiffness)), cm.Storage(), cm.Diffusion(1.0)],
     )  # fmt: skip
+
+
+def relaxed(evolution: cm.Evolution, state: cm.State, long: bool) -> np.ndarray:
+    """A state made consistent by one tiny step, then, if long, taken towards equilibrium."""
+    x, linear, solver = evolution.start(state), None, evolution.newton.linear
+    for dt in (1e-9, 1e-3, 1e-2, 1e-1) if long else (1e-9,):
+        result = evolution.backward_euler(x, dt, solver.forget(linear))
+        x, linear = (result.x, result.linear_state) if result.converged else (x, linear)
+    return x
+
+
+def limited(rate: float) -> list[float]:
+    """The lengths of the steps: at most half of the growth time."""
+    return sorted({min(dt, 0.5 / max(rate, 1e-3)) for dt in STEPS})
 
 
 def states(points) -> dict[str, tuple[np.ndarray, bool]]:
@@ -114,13 +133,10 @@ def counts(path: str, chis, precision: str) -> list[dict]:
             evolution = cm.Evolution(made, cm.Newton(linear=solver))
             linear, b = None, right_hand_side(made)
             for name, (c, relax) in states(mesh.points).items():
-                x = evolution.start(made.state(c=c))
-                for dt in (1e-9, 1e-3, 1e-2, 1e-1) if relax else (1e-9,):  # the first makes mu and u consistent
-                    result = evolution.backward_euler(x, dt, solver.forget(linear))
-                    x, linear = (result.x, result.linear_state) if result.converged else (x, linear)
+                x = relaxed(evolution, made.state(c=c), relax)
                 now = evolution.expand(x)
                 rate = growth_rate(evolution, x, chi, KAPPA[mesh.dim])
-                for dt in sorted({min(dt, 0.5 / max(rate, 1e-3)) for dt in STEPS}):
+                for dt in limited(rate):
                     linear = solver.forget(linear)
                     start = time.perf_counter()
                     linear = solver.init(evolution.tangent(x, (now, now, 0.0, dt), made.drive()), linear)

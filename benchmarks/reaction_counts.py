@@ -1,0 +1,141 @@
+"""GMRES iterations of the coupled step with a reaction, from where diffusion limits to where the reaction does.
+
+usage: python -m benchmarks.reaction_counts MESH.npz [MESH.npz ...] [--out benchmarks/results/NAME.json]
+
+States, stiffness, right-hand side and tolerance as in `krylov_counts`, at chi 3. `closed` has no reaction; `cells`
+reacts in the volume (a thin body through its faces), with diffusion and without; `facets` on the boundary; each at a
+given voltage and at a given current, which borders the matrix. Rates are of the exchange current, per step.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+import chemomech as cm
+from benchmarks.krylov_counts import KAPPA, energies, growth_rate, limited, relaxed, right_hand_side, states
+from benchmarks.record import hardware, write
+from chemomech.problem import Drive
+
+CHI = 3.0
+STIFFNESS = ("none", "E300", "LFP")
+STATES = ("two-phase", "core-shell", "solid solution", "steep", "dilute")
+RATES = (1e-6, 1e-3, 1.0, 1e3)  # dt k0, k0 in sites per time and per volume or area
+KINDS = ("cells", "cells alone", "facets")
+
+
+def problem(mesh: cm.Mesh, stiffness: str, kind: str) -> cm.Problem:
+    """As in `krylov_counts`, with a reaction of unit rate."""
+    rest = [] if kind == "cells alone" else [cm.Diffusion(1.0)]
+    if kind != "closed":
+        where = {"on": "boundary"} if kind == "facets" else {"thickness": 1.0}
+        rest.append(cm.ButlerVolmer(cm.SymmetricExchange(1.0), V0=0.0, **where))
+    return cm.Problem.build(
+        mesh, host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
+        potentials=[cm.Stored(energies(mesh, CHI, stiffness)), cm.Storage(), *rest],
+    )  # fmt: skip
+
+
+def at_rate(made: cm.Problem, k0: float) -> cm.Problem:
+    """The same with another rate."""
+    place = next(k for k, p in enumerate(made.potentials) if isinstance(p, cm.ButlerVolmer))
+    return eqx.tree_at(lambda p: p.potentials[place].exchange.k0, made, jnp.asarray(k0))
+
+
+def count(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive, old: Any) -> tuple[dict[str, int], Any]:
+    """Iterations of the first solve of a step from a state, forward and transposed; and the solver's state."""
+    solver, made = evolution.newton.linear, evolution.problem
+    x = evolution.start(state)
+    now = evolution.expand(x)
+    linear = solver.init(evolution.tangent(x, (now, now, 0.0, dt), drive), solver.forget(old))
+    b = np.concatenate([right_hand_side(made), np.ones(len(made.scalars))]) / linear.weights
+    found = {}
+    for key, transpose in (("iterations", False), ("transposed", True)):
+        try:
+            found[key] = solver.solve(linear, b, rtol=1e-6, transpose=transpose)[1].iterations
+        except cm.SolveError:
+            found[key] = solver.max_iterations
+    return found, linear
+
+
+def counts(path: str) -> list[dict]:
+    """One record a case."""
+    data = np.load(path)
+    mesh = cm.Mesh.build(data["points"], data["cells"], {2: "triangle", 3: "tetra"}[data["points"].shape[1]])
+    out = []
+    for stiffness in STIFFNESS:
+        made = {kind: problem(mesh, stiffness, kind) for kind in ("closed", *KINDS)}
+        for name in STATES:
+            here = {"mesh": Path(path).name, "stiffness": stiffness, "state": name}
+            out += [here | case for case in _of_state(mesh, name, made)]
+    return out
+
+
+def _of_state(mesh: cm.Mesh, name: str, problems: dict[str, cm.Problem]) -> list[dict]:
+    closed = problems["closed"]
+    evolution = cm.Evolution(closed, cm.Newton(linear=cm.Krylov(max_iterations=150)))
+    c, relax = states(mesh.points)[name]
+    x = relaxed(evolution, closed.state(c=c), relax)
+    state, growth, out = evolution.state(x), growth_rate(evolution, x, CHI, KAPPA[mesh.dim]), []
+    known = {key: getattr(state, key) for key in ("c", "mu", "u") if key in state.values}
+    for dt in limited(growth)[1:]:  # the shortest is dominated by storage
+        out.append({"kind": "closed", "rate": 0.0, "dt": dt} | count(evolution, state, dt, closed.drive(), None)[0])
+        for kind in KINDS:
+            linear = None  # what is set up once is kept: it does not depend on the rate
+            for rate in RATES:
+                reacting = cm.Evolution(at_rate(problems[kind], rate / dt), evolution.newton)
+                start = reacting.problem.state(**known, V=-float(np.mean(state.mu)))
+                for given, act in (("voltage", ("value", start.V)), ("current", ("load", 1.0))):
+                    case = {"kind": kind, "rate": rate, "dt": dt, "given": given}
+                    found, linear = count(reacting, start, dt, reacting.problem.drive(V=act), linear)
+                    out.append(case | found)
+    return out
+
+
+def table(cases: list[dict]) -> list[dict]:
+    """By mesh and kind: median and worst, and the most that a reaction and a given current add."""
+    rows = []
+    where = ("mesh", "stiffness", "state", "dt")
+    closed = {tuple(c[k] for k in where): c["iterations"] for c in cases if c["kind"] == "closed"}
+    free = {
+        tuple(c[k] for k in (*where, "kind", "rate")): c["iterations"] for c in cases if c.get("given") == "voltage"
+    }
+    for mesh, kind in itertools.product(dict.fromkeys(c["mesh"] for c in cases), KINDS):
+        found = [c for c in cases if (c["mesh"], c["kind"]) == (mesh, kind)]
+        its = [c["iterations"] for c in found]
+        bordered = [c for c in found if c["given"] == "current"]
+        rows.append({
+            "mesh": mesh, "kind": kind, "cases": len(its), "median": statistics.median(its), "worst": max(its),
+            "more than closed": max(c["iterations"] - closed[tuple(c[k] for k in where)] for c in found),
+            "more with a given current":
+                max(c["iterations"] - free[tuple(c[k] for k in (*where, "kind", "rate"))] for c in bordered),
+            "transposed less forward": max(c["transposed"] - c["iterations"] for c in found),
+        })  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    """Run, print the table, write the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mesh", nargs="+")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    cases = [case for path in args.mesh for case in counts(path)]
+    rows = table(cases)
+    for row in rows:
+        print(json.dumps(row))
+    write({"claim": "reaction counts", **hardware(), "table": rows, "cases": cases}, args.out)
+
+
+if __name__ == "__main__":
+    main()
