@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,7 +17,7 @@ from .density import AbstractFreeEnergy, PerCell, Sum
 from .errors import ConfigError, SolveError
 from .evolution import Evolution, Measures
 from .ladder import Ladder
-from .problem import Problem, State
+from .problem import BUDGET, Problem, State
 from .protocol import AbstractStep, Protocol, one_c_current
 from .solve.newton import Newton
 from .solve.step import BDF2, AbstractStepper, ErrorControl, History, error_factor
@@ -104,6 +105,7 @@ def simulate(
     problem: Problem, state: State, protocol: Protocol | AbstractStep, *, stepper: AbstractStepper | None = None,
     control: ErrorControl | None = None, newton: Newton | None = None, frames: int = 40,
     observer: Observer | None = None, cursor: Cursor | None = None, keep: bool = True,
+    budget: float | str = BUDGET, devices: Sequence[Any] | None = None,
 ) -> Solution:  # fmt: skip
     """Run a protocol from a state.
 
@@ -118,12 +120,15 @@ def simulate(
         observer: hears every accepted step and every frame.
         cursor: where to go on from (a resumed run).
         keep: keep saved states in memory (the observer gets them in any case).
+        budget: memory for values at quadrature points and element matrices, such as "256 MB" [byte].
+        devices: such as `jax.devices()`: each evaluates its part of the cells; default: one does all.
 
     Raises:
         ConfigError: a stop event cannot be reached.
         SolveError: a step fails at the smallest step length; the message says when, where and what to try.
     """
-    run = Run(Evolution(problem, newton), protocol, stepper, control, frames, observer, keep=keep)
+    evolution = Evolution(problem, newton, budget=budget, devices=devices)
+    run = Run(evolution, protocol, stepper, control, frames, observer, keep=keep)
     run.follow(state, cursor)
     return run.solution()
 

@@ -1,8 +1,24 @@
 """Both linear solvers for the tests that solve systems."""
 
+import os
+
 import pytest
 
 import chemomech as cm
+
+
+def pytest_collection_modifyitems(config, items):
+    """Of long runs over a parameter, such as a seed, Krylov repeats only the first, or all if CHEMOMECH_ALL=2."""
+    if os.environ.get("CHEMOMECH_ALL") == "2":
+        return
+    first, again = {}, set()
+    for item in items:
+        if mark := item.get_closest_marker("repetition"):
+            value = item.callspec.params[mark.args[0]]
+            if first.setdefault(item.originalname, value) != value and item.callspec.params["solver"] == "Krylov":
+                again.add(item)
+    config.hook.pytest_deselected(items=list(again))
+    items[:] = [item for item in items if item not in again]
 
 
 @pytest.fixture(scope="module", params=["HostDirect", "Krylov"])

@@ -35,6 +35,7 @@ def test_inserted_lithium_equals_the_charge():
 
 @pytest.mark.usefixtures("linear")
 def test_closed_system_loses_energy_and_keeps_its_lithium():
+    """Also where cells are taken in chunks."""
     rng = np.random.default_rng(0)
     mesh = rectangle(8.0, 8.0, 16, 16)
     psi = cm.RegularSolution(chi=3.0) + cm.GradientEnergy(1.0)
@@ -43,7 +44,8 @@ def test_closed_system_loses_energy_and_keeps_its_lithium():
         potentials=[cm.Stored(psi), cm.Storage(), cm.Diffusion(1.0)],
     )  # fmt: skip
     state = problem.state(c=0.4 + 0.05 * rng.normal(size=len(mesh.points)))
-    solution = cm.simulate(problem, state, cm.Closed(until={"time": 60.0}), control=cm.ErrorControl(tol=1e-2), frames=1)
+    control, until = cm.ErrorControl(tol=1e-2), {"time": 60.0}
+    solution = cm.simulate(problem, state, cm.Closed(until=until), control=control, frames=1, budget="100 kB")
     assert np.diff(solution.free_energy).max() <= 1e-10 * np.ptp(solution.free_energy)
     assert np.abs(solution.soc - solution.soc[0]).max() < 1e-10
     assert np.ptp(solution.final.c) > 0.5

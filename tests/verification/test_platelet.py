@@ -32,6 +32,7 @@ def test_onset_is_converged_in_time_and_phases_are_full():
     assert charge_error(p, coarse) < 1e-10
 
 
+@pytest.mark.repetition("rate")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize(("rate", "to"), [(0.1, 0.5), (1.0, 0.6)])
 def test_slow_insertion_separates(rate, to):
@@ -49,6 +50,7 @@ def test_fast_insertion_suppresses_separation():
     assert r[-1] < 0.05
 
 
+@pytest.mark.repetition("rate")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize("rate", [0.1, 1.0, 20.0])
 def test_amplitude_of_a_wave_follows_linear_theory(rate):
@@ -81,6 +83,7 @@ def predicted_amplitude(p, rate, soc):
     return np.exp(np.interp(soc, c, exponent))
 
 
+@pytest.mark.repetition("seed")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_stripe_normal(seed):

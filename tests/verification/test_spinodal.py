@@ -128,6 +128,7 @@ def test_large_misfit_keeps_a_solid_solution():
         assert expected(0.20, wave) < 0
 
 
+@pytest.mark.repetition("seed")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
