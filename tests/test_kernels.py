@@ -22,6 +22,8 @@ def start(out, mesh, linear, devices, forced=1, network=()):
         "JAX_PLATFORMS": "cpu",
         "JAX_ENABLE_X64": "1",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={forced}",
+        "PJRT_NPROC": "16",  # threads: a device that waits for the others holds one, and must leave them some
+        "NPROC": "16",
     }
     path = os.pathsep.join([str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, SCRIPT, out, mesh, linear, str(devices), *map(str, network)]
@@ -47,17 +49,10 @@ def assert_same(one, several):
         assert np.all(np.abs(several[key] - value) <= 1e-9 * scale), key
 
 
-CASES = [
-    ("triangles", "direct", 2),
-    pytest.param("triangles", "krylov", 4, marks=pytest.mark.slow),
-    pytest.param("tetrahedra", "krylov", 2, marks=pytest.mark.slow),
-    pytest.param("triangles", "compiled", 2, marks=pytest.mark.slow),
-    pytest.param("tetrahedra", "compiled", 4, marks=pytest.mark.slow),
-    pytest.param("tetrahedra", "direct", 4, marks=pytest.mark.slow),
-    pytest.param("quadratic", "krylov", 4, marks=pytest.mark.slow),
-]
+CASES = [("triangles", "direct", 2), ("quadratic", "krylov", 4), ("tetrahedra", "compiled", 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mesh", "linear", "count"), CASES)
 def test_forced_devices_of_one_process(mesh, linear, count, tmp_path):
     """A coupled step with a reaction on facets and per-cell stiffness, in chunks on each device."""
@@ -67,15 +62,14 @@ def test_forced_devices_of_one_process(mesh, linear, count, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("linear", ["direct", "compiled"])
-def test_two_processes_of_a_cluster(linear, tmp_path):
+def test_two_processes_of_a_cluster(tmp_path):
     """jax.distributed over gloo: both processes end with the step of a single one."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     files = [tmp_path / f"{name}.npz" for name in ("one", "first", "second")]
-    processes = [start(files[0], "triangles", linear, 1)]
-    processes += [start(files[1 + k], "triangles", linear, 2, network=(address, 2, k)) for k in (0, 1)]
+    processes = [start(files[0], "triangles", "compiled", 1)]
+    processes += [start(files[1 + k], "triangles", "compiled", 2, network=(address, 2, k)) for k in (0, 1)]
     one, *both = [finish(p, f) for p, f in zip(processes, files, strict=True)]
     for found in both:
         assert_same(one, found)
