@@ -8,14 +8,15 @@ import chemomech as cm
 
 
 def pytest_collection_modifyitems(config, items):
-    """Of long runs over a parameter, such as a seed, Krylov repeats only the first, or all if CHEMOMECH_ALL=2."""
+    """Of long runs over a parameter, such as a seed, Krylov repeats the first or none, and all if CHEMOMECH_ALL=2."""
     if os.environ.get("CHEMOMECH_ALL") == "2":
         return
     first, again = {}, set()
     for item in items:
         if mark := item.get_closest_marker("repetition"):
-            value = item.callspec.params[mark.args[0]]
-            if first.setdefault(item.originalname, value) != value and item.callspec.params["solver"] == "Krylov":
+            known = [item.callspec.params[name] for name in mark.args]
+            repeated = not known or first.setdefault(item.originalname, known) != known
+            if repeated and item.callspec.params["solver"] == "Krylov":
                 again.add(item)
     config.hook.pytest_deselected(items=list(again))
     items[:] = [item for item in items if item not in again]

@@ -34,7 +34,7 @@ def test_onset_is_converged_in_time_and_phases_are_full():
 
 @pytest.mark.repetition("rate")
 @pytest.mark.usefixtures("linear")
-@pytest.mark.parametrize(("rate", "to"), [(0.1, 0.5), (1.0, 0.6)])
+@pytest.mark.parametrize(("rate", "to"), [(1.0, 0.6), (0.1, 0.5)])
 def test_slow_insertion_separates(rate, to):
     """From c = 0.22 with noise 0.02 and uniform k0, C/10 and 1 C separate."""
     p = problem(variation=0)
@@ -52,7 +52,7 @@ def test_fast_insertion_suppresses_separation():
 
 @pytest.mark.repetition("rate")
 @pytest.mark.usefixtures("linear")
-@pytest.mark.parametrize("rate", [0.1, 1.0, 20.0])
+@pytest.mark.parametrize("rate", [1.0, 0.1, 20.0])
 def test_amplitude_of_a_wave_follows_linear_theory(rate):
     """amplitude = exp(int (s/I) dc), s = I dln(i0)/dc - sqrt(i0^2 + I^2/4)(mu' + B/(RT c_max) + l^2 k^2), to 5 %."""
     p = problem(cells=14, variation=0, periodic=True, order=2)
@@ -99,6 +99,7 @@ def relaxed(p, seed=0):
     return cm.simulate(p, noisy(p, 0.5, 0.02, seed), cm.Rest(until={"time": "60 h"}), keep=False)
 
 
+@pytest.mark.repetition()
 @pytest.mark.usefixtures("linear")
 def test_wave_vector_in_a_periodic_square():
     """The box quantises angles: the final wave vector is (2, +-1), 26.57 degrees from a."""
@@ -116,6 +117,7 @@ def test_stripes_follow_the_crystal():
     assert h >= 1
 
 
+@pytest.mark.repetition()
 @pytest.mark.usefixtures("linear")
 def test_hysteresis_is_not_the_overpotential_alone():
     """The largest voltage gap between discharge and charge at C/20 is at least 0.75 of that at C/10."""
