@@ -1,6 +1,7 @@
 """GMRES iterations of the coupled step with a reaction, from where diffusion limits to where the reaction does.
 
-usage: python -m benchmarks.reaction_counts MESH.npz [MESH.npz ...] [--out benchmarks/results/NAME.json]
+usage: python -m benchmarks.reaction_counts MESH.npz [MESH.npz ...] [--stiffness E300 ...] [--states dilute ...]
+       [--out benchmarks/results/NAME.json]
 
 States, stiffness, right-hand side and tolerance as in `krylov_counts`, at chi 3. `closed` has no reaction; `cells`
 reacts in the volume (a thin body through its faces), with diffusion and without; `facets` on the boundary; each at a
@@ -11,6 +12,7 @@ import argparse
 import itertools
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +70,14 @@ def count(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive, old
     return found, linear
 
 
-def counts(path: str) -> list[dict]:
+def counts(path: str, stiffnesses: Sequence[str] = STIFFNESS, names: Sequence[str] = STATES) -> list[dict]:
     """One record a case."""
     data = np.load(path)
     mesh = cm.Mesh.build(data["points"], data["cells"], {2: "triangle", 3: "tetra"}[data["points"].shape[1]])
     out = []
-    for stiffness in STIFFNESS:
+    for stiffness in stiffnesses:
         made = {kind: problem(mesh, stiffness, kind) for kind in ("closed", *KINDS)}
-        for name in STATES:
+        for name in names:
             here = {"mesh": Path(path).name, "stiffness": stiffness, "state": name}
             out += [here | case for case in _of_state(mesh, name, made)]
     return out
@@ -128,9 +130,11 @@ def main() -> None:
     """Run, print the table, write the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mesh", nargs="+")
+    parser.add_argument("--stiffness", nargs="+", default=STIFFNESS, choices=STIFFNESS)
+    parser.add_argument("--states", nargs="+", default=STATES, choices=STATES)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    cases = [case for path in args.mesh for case in counts(path)]
+    cases = [case for path in args.mesh for case in counts(path, args.stiffness, args.states)]
     rows = table(cases)
     for row in rows:
         print(json.dumps(row))

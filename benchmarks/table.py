@@ -72,6 +72,17 @@ def counts(records: list[dict]) -> str:
     return _table("GMRES iterations to 1e-6 over states, chi and steps", head, rows, records)
 
 
+def reactions(records: list[dict]) -> str:
+    """GMRES iterations by mesh and place of the reaction."""
+    columns = ("cases", "median", "worst", "more than closed", "more with a given current")
+    rows = [
+        [row["mesh"].removesuffix(".npz"), row["kind"], *(str(row[k]) for k in columns)]
+        for record in records for row in record["table"]
+    ]  # fmt: skip
+    head = ["mesh", "reaction", *columns]
+    return _table("GMRES iterations to 1e-6 with a reaction of any rate", head, rows, records)
+
+
 def devices(records: list[dict]) -> str:
     """What a device does."""
     rows = []
@@ -95,6 +106,7 @@ CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "coupled step": coupled_steps,
     "growth": growths,
     "counts": counts,
+    "reaction counts": reactions,
     "device": devices,
 }
 

@@ -173,6 +173,14 @@ def test_counts_of_one_mesh(plane):
 
 
 @pytest.mark.slow
+def test_counts_with_a_reaction(plane):
+    """One state; a row for each place of the reaction, then the record."""
+    last = json.loads(started("reaction_counts", plane, "--stiffness", "none", "--states", "dilute"))
+    assert [row["kind"] for row in last["table"]] == ["cells", "cells alone", "facets"]
+    assert all(row["worst"] <= 25 for row in last["table"])
+
+
+@pytest.mark.slow
 def test_crossover_of_one_mesh(plane):
     """Two solvers; a line each, then the table."""
     last = started("crossover", plane, "--solvers", "superlu", "krylov", "--steps", 3)

@@ -99,7 +99,7 @@ def relaxed(p, seed=0):
     return cm.simulate(p, noisy(p, 0.5, 0.02, seed), cm.Rest(until={"time": "60 h"}), keep=False)
 
 
-@pytest.mark.repetition()
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 def test_wave_vector_in_a_periodic_square():
     """The box quantises angles: the final wave vector is (2, +-1), 26.57 degrees from a."""
@@ -117,7 +117,7 @@ def test_stripes_follow_the_crystal():
     assert h >= 1
 
 
-@pytest.mark.repetition()
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 def test_hysteresis_is_not_the_overpotential_alone():
     """The largest voltage gap between discharge and charge at C/20 is at least 0.75 of that at C/10."""
