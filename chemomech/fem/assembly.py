@@ -265,7 +265,10 @@ def entries(term: Term, parameters, now, rate, prev, t, dt) -> Callable[[int, in
 
 def scattered(data: Float[Array, " nnz"], values, domain: Domain, place: Int[Array, "k k e"]) -> Array:
     """Element matrices of one scalar added up: values[a, b] between derivatives a and b (0: the value itself)."""
-    block = sum(_contract(domain.weight * D, domain.trial(a), domain.trial(b)) for (a, b), D in values.items())
+    rows: dict[int, list[tuple[Array, Array]]] = {}
+    for (a, b), D in values.items():
+        rows.setdefault(a, []).append((domain.weight * D, domain.trial(b)))
+    block = sum(_tested(domain, a, terms) for a, terms in rows.items())
     return data.at[place].add(block, mode="drop")
 
 
@@ -346,15 +349,14 @@ def bordered(border: Border, values, domain: Domain, lift: Lift, fields: int) ->
     return Border(column, row, corner)
 
 
-def _contract(weighted, test, trial):
-    """sum_q w_q D_q T_a T_b -> (a, b, e); quantities constant over the cell leave the sum first."""
-    if test.shape[0] == 1 and trial.shape[0] == 1:
-        return over_points(weighted) * test[0][:, None] * trial[0][None]
-    if test.shape[0] == 1:
-        return test[0][:, None] * over_points(weighted, trial)[None]
-    if trial.shape[0] == 1:
-        return over_points(weighted, test)[:, None] * trial[0][None]
-    return sum(weighted[q] * (test[q][:, None] * trial[q][None]) for q in range(test.shape[0]))
+def _tested(domain: Domain, a: int, terms) -> Float[Array, "k k e"]:
+    """sum_q T_a (sum_b w_q D_q T_b): the trial side is added up first, before the product of all pairs of nodes."""
+    test = domain.trial(a)
+    if test.shape[0] == 1:  # constant over the cell: it leaves the sum over the points
+        total = sum(over_points(wD) * T[0] if T.shape[0] == 1 else over_points(wD, T) for wD, T in terms)
+        return test[0][:, None] * total[None]
+    points = range(domain.weight.shape[0])
+    return sum(test[q][:, None] * sum(wD[q] * T[q % T.shape[0]] for wD, T in terms)[None] for q in points)
 
 
 def _collect(rows, k: int, weighted, p: int, domain: Domain, index, n: int):

@@ -96,7 +96,7 @@ class Domain(eqx.Module):
         return self.N if derivative == 0 else self.dN[:, :, derivative - 1]
 
 
-def over_points(values: Float[Array, "q e"], factor: Float[Array, "q e"] | None = None) -> Float[Array, " e"]:
+def over_points(values: Float[Array, "q e"], factor: Float[Array, "q *k e"] | None = None) -> Float[Array, "*k e"]:
     """Sum over the quadrature points, written out: XLA's own reduction of a leading axis is six times slower."""
     parts = [values[q] if factor is None else values[q] * factor[q] for q in range(values.shape[0])]
     return sum(parts[1:], parts[0])

@@ -128,11 +128,11 @@ def test_large_misfit_keeps_a_solid_solution():
         assert expected(0.20, wave) < 0
 
 
-@pytest.mark.repetition("seed")
+@pytest.mark.repetition("percent", "seed")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize(("percent", "plateau"), [(1, 0.0723), (5, 0.1277), (20, None)])
+@pytest.mark.parametrize(("percent", "plateau"), [(5, 0.1277), (1, 0.0723), (20, None)])
 def test_from_noise(percent, plateau, seed):
     """Noise of 0.01 ends in lamellae of the exact composition or in a solid solution; energy falls, mass stays."""
     tree = config.read(CONFIGS / f"spinodal_{percent}pct.toml")
