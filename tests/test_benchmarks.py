@@ -167,7 +167,7 @@ def test_growth_of_two_cubes(solids):
 @pytest.mark.slow
 def test_counts_of_one_mesh(plane):
     """All states are solved on a square; the last line is the summary."""
-    last = started("krylov_counts", plane, "--chi", 3.0)
+    last = started("krylov_counts", plane, "--chi", 3.0, "--stiffness", "none", "LFP")
     assert last.startswith("all:")
     assert float(last.split()[1]) < 30
 
