@@ -130,6 +130,7 @@ def test_cylinder_in_generalised_plane_strain():
     check(stress[2], axial)
 
 
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_cylinder_axisymmetric_with_free_axial_strain():
@@ -141,6 +142,7 @@ def test_cylinder_axisymmetric_with_free_axial_strain():
         check(found, expected)
 
 
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_thin_disc_in_plane_stress():
@@ -164,6 +166,7 @@ def test_plate_in_two_dimensions(cell_type):
         check(stress[component], plate(x[0])[1])
 
 
+@pytest.mark.repetition("cell_type")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("cell_type", ["tetra10", "hexahedron"])
@@ -177,6 +180,7 @@ def test_plate_in_three_dimensions(cell_type):
         check(stress[component], plate(x[0])[1])
 
 
+@pytest.mark.repetition("mesh")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("mesh", [bodies.octant(2), bodies.quarter_disc(4), rectangle(1, 2, 3, 4, "quad")])
@@ -196,6 +200,7 @@ def test_film_on_a_rigid_substrate():
     assert np.abs(stress[[1, 3, 4, 5]]).max() < 1e-10
 
 
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_committed_octant_in_si():
@@ -207,6 +212,7 @@ def test_committed_octant_in_si():
     centre_and_surface(stress, x / R)
 
 
+@pytest.mark.repetition("front")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("front", [0.5, 0.75])

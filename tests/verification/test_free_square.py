@@ -48,6 +48,7 @@ def sharp(inside, kinematics, B, n=N):
     return ratio(mesh, elastic, np.mean(c**2), kinematics, B)
 
 
+@pytest.mark.repetition("waves")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("waves", "value"), [(1, 0.355), (2, 0.534), (4, 0.777)])
@@ -56,6 +57,7 @@ def test_waves_in_plane_strain(waves, value):
     assert found == pytest.approx(value, rel=0.03)
 
 
+@pytest.mark.repetition("waves")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("waves", "value"), [(1, 0.008), (2, 0.283), (4, 0.656)])
@@ -106,6 +108,7 @@ FINITE_ELEMENTS = {  # plane strain, and plane stress where bilinear cells resol
 }  # fmt: skip
 
 
+@pytest.mark.repetition("name")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STEPS)

@@ -147,6 +147,7 @@ def time_order(evo, pattern, stepper):
     return np.log2(np.linalg.norm(c[1] - c[0]) / np.linalg.norm(c[2] - c[1]))
 
 
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("order", "counts", "least"), [(1, (24, 48), 1.9), (2, (6, 12), 2.9)])
@@ -154,6 +155,7 @@ def test_order_in_space_cahn_hilliard(order, counts, least):
     assert space_order(order, False, counts) >= least
 
 
+@pytest.mark.repetition("order")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 @pytest.mark.parametrize(("order", "counts", "least"), [(1, (24, 48), 1.9), (2, (8, 16), 2.9)])
@@ -161,9 +163,10 @@ def test_order_in_space_cahn_hilliard_elasticity(order, counts, least):
     assert space_order(order, True, counts) >= least
 
 
+@pytest.mark.repetition("elastic")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
-@pytest.mark.parametrize("elastic", [False, True])
+@pytest.mark.parametrize("elastic", [True, False])
 def test_order_in_time(elastic):
     evo = evolution(6, 1, elastic, steady=False)
     assert time_order(evo, [1.0], cm.BackwardEuler()) >= 0.9
