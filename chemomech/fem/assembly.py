@@ -355,8 +355,8 @@ def _tested(domain: Domain, a: int, terms) -> Float[Array, "k k e"]:
     if test.shape[0] == 1:  # constant over the cell: it leaves the sum over the points
         total = sum(over_points(wD) * T[0] if T.shape[0] == 1 else over_points(wD, T) for wD, T in terms)
         return test[0][:, None] * total[None]
-    points = range(domain.weight.shape[0])
-    return sum(test[q][:, None] * sum(wD[q] * T[q % T.shape[0]] for wD, T in terms)[None] for q in points)
+    trial = [sum(wD[q] * T[q % T.shape[0]] for wD, T in terms) for q in range(test.shape[0])]
+    return over_points(test[:, :, None], [v[None] for v in trial])
 
 
 def _collect(rows, k: int, weighted, p: int, domain: Domain, index, n: int):
