@@ -94,9 +94,11 @@ class FieldParts:
         """The scalar matrices at the reference state."""
         b = self.blocks
         data = self._call(scalar_matrices, *self._reference(), self._place, self._zero)
-        matrices = (csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data)
+        mass, stiffness, gradient = (
+            csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data
+        )
         thermal = float(self.problem.scales.apply(self.problem.host).RT)
-        return Scalars(*matrices, float(self._start().relief) / thermal)
+        return Scalars(mass, stiffness, gradient, float(self._start().relief) / thermal)
 
 
 def places(problem: Problem, blocks: Blocks) -> Int[Array, " pairs"]:

@@ -33,11 +33,11 @@ class Ladder:
     def step(self, *step: Any) -> Result:
         """A step; if it breaks down, the same again with all of the preconditioner made anew."""
         known, self._state = self._state, None
-        result = self.evolution.step(*step, known)
+        result = self.evolution.step(*step, linear_state=known)
         if result.breakdown and known is not None:
             self._say(f"{result.reason}. Trying again with new hierarchies.")
             known = result = None  # their memory is needed
-            result = self.evolution.step(*step, None)
+            result = self.evolution.step(*step, linear_state=None)
         self._state = None if result.breakdown else result.linear_state
         return result
 
@@ -54,7 +54,7 @@ class Ladder:
     def direct(self, *step: Any) -> Result:
         """A step by a direct solver, which keeps nothing of it."""
         self._state = None
-        return self.evolution.assembled(HostDirect()).step(*step, None)
+        return self.evolution.assembled(HostDirect()).step(*step, linear_state=None)
 
     def climb(self, *step: Any) -> Result:
         """All rungs but the smaller step, for a step whose length is no choice."""

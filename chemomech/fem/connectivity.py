@@ -39,7 +39,7 @@ def graph(cells: Int[np.ndarray, "k cells"], n: int) -> Graph:
     pattern = csr_matrix((np.arange(len(rows), dtype=np.int32), (rows, columns)), shape=(n, n))
     pattern.sort_indices()
     place = np.empty(len(rows), np.int32)
-    place[pattern.data] = np.arange(len(rows), dtype=np.int32)
+    np.put(place, pattern.data, np.arange(len(rows), dtype=np.int32))
     mirror = place[: len(pairs)].copy()
     mirror[strict] = place[len(pairs) :]
     above, inside = number[: keys.size].reshape(keys.shape), number[keys.size :]

@@ -166,7 +166,7 @@ class Krylov(AbstractLinearSolver):
             raise Breakdown(_failure(state, b, its, reached, rtol))
         return x, Stats(its, reached, False), state
 
-    def _iterated(self, state: Preconditioned, b: Vector, rtol: float, transpose: bool):
+    def _iterated(self, state: Preconditioned, b: Vector, rtol: float, transpose: bool) -> tuple[Any, Any, Any]:
         if state.symmetric:
             x, its, reached = pcg(
                 lambda v: state.system.matrix @ v, state.inverse(), b, state.weights,

@@ -203,7 +203,8 @@ def _padded(rows: Int[np.ndarray, " rows"], parts: int) -> tuple[Int[np.ndarray,
 def devices_of(v: Any) -> Devices | None:
     """The devices that an array lies on, where they are several."""
     sharding = getattr(v, "sharding", None)
-    return sharding.mesh if isinstance(sharding, NamedSharding) and sharding.mesh.size > 1 else None
+    devices = sharding.mesh if isinstance(sharding, NamedSharding) else None
+    return devices if isinstance(devices, Devices) and devices.size > 1 else None
 
 
 def put(v: Any, devices: Devices | None, *, split: bool = False) -> Array:
