@@ -16,6 +16,7 @@ import json
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -55,13 +56,19 @@ def problem(mesh: cm.Mesh, chi: float, stiffness: str) -> cm.Problem:
     )  # fmt: skip
 
 
-def relaxed(evolution: cm.Evolution, state: cm.State, long: bool) -> np.ndarray:
-    """A state made consistent by one tiny step, then, if long, taken towards equilibrium."""
-    x, linear, solver = evolution.start(state), None, evolution.newton.linear
+def load(path: str) -> cm.Mesh:
+    """The mesh of a file."""
+    data = np.load(path)
+    return cm.Mesh.build(data["points"], data["cells"], {2: "triangle", 3: "tetra"}[data["points"].shape[1]])
+
+
+def relaxed(evolution: cm.Evolution, state: cm.State, long: bool, linear: Any = None) -> tuple[np.ndarray, Any]:
+    """A state made consistent by one tiny step, then, if long, taken towards equilibrium; and the solver's state."""
+    x, solver = evolution.start(state), evolution.newton.linear
     for dt in (1e-9, 1e-3, 1e-2, 1e-1) if long else (1e-9,):
         result = evolution.backward_euler(x, dt, solver.forget(linear))
         x, linear = (result.x, result.linear_state) if result.converged else (x, linear)
-    return x
+    return x, linear
 
 
 def limited(rate: float) -> list[float]:
@@ -124,9 +131,7 @@ def growth_rate(evolution: cm.Evolution, x: np.ndarray, chi: float, kappa: float
 
 def counts(path: str, chis, precision: str, stiffnesses=STIFFNESS) -> list[dict]:
     """One record a case."""
-    data = np.load(path)
-    mesh = cm.Mesh.build(data["points"], data["cells"], {2: "triangle", 3: "tetra"}[data["points"].shape[1]])
-    out = []
+    mesh, out = load(path), []
     for stiffness in stiffnesses:
         for chi in chis:
             made = problem(mesh, chi, stiffness)
@@ -134,7 +139,7 @@ def counts(path: str, chis, precision: str, stiffnesses=STIFFNESS) -> list[dict]
             evolution = cm.Evolution(made, cm.Newton(linear=solver))
             linear, b = None, right_hand_side(made)
             for name, (c, relax) in states(mesh.points).items():
-                x = relaxed(evolution, made.state(c=c), relax)
+                x, linear = relaxed(evolution, made.state(c=c), relax, linear)
                 now = evolution.expand(x)
                 rate = growth_rate(evolution, x, chi, KAPPA[mesh.dim])
                 for dt in limited(rate):

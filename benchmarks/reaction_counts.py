@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import chemomech as cm
-from benchmarks.krylov_counts import KAPPA, energies, growth_rate, limited, relaxed, right_hand_side, states
+from benchmarks.krylov_counts import KAPPA, energies, growth_rate, limited, load, relaxed, right_hand_side, states
 from benchmarks.record import hardware, write
 from chemomech.problem import Drive
 
@@ -72,9 +72,7 @@ def count(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive, old
 
 def counts(path: str, stiffnesses: Sequence[str] = STIFFNESS, names: Sequence[str] = STATES) -> list[dict]:
     """One record a case."""
-    data = np.load(path)
-    mesh = cm.Mesh.build(data["points"], data["cells"], {2: "triangle", 3: "tetra"}[data["points"].shape[1]])
-    out = []
+    mesh, out = load(path), []
     for stiffness in stiffnesses:
         made = {kind: problem(mesh, stiffness, kind) for kind in ("closed", *KINDS)}
         for name in names:
@@ -87,7 +85,7 @@ def _of_state(mesh: cm.Mesh, name: str, problems: dict[str, cm.Problem]) -> list
     closed = problems["closed"]
     evolution = cm.Evolution(closed, cm.Newton(linear=cm.Krylov(max_iterations=150)))
     c, relax = states(mesh.points)[name]
-    x = relaxed(evolution, closed.state(c=c), relax)
+    x, _ = relaxed(evolution, closed.state(c=c), relax)
     state, growth, out = evolution.state(x), growth_rate(evolution, x, CHI, KAPPA[mesh.dim]), []
     known = {key: getattr(state, key) for key in ("c", "mu", "u") if key in state.values}
     for dt in limited(growth)[1:]:  # the shortest is dominated by storage

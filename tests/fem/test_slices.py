@@ -126,4 +126,5 @@ def test_what_a_kernel_holds_falls_with_the_budget():
     whole, parts = (size(budget) - sums for budget in (1e9, 1e6))
     assert 1e6 < whole < held(problem.terms)
     assert parts < 1e6
+    assert sums + parts < 3e6
     assert whole > 8 * parts
