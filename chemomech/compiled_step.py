@@ -187,7 +187,7 @@ def _with_elastic_cycles(bodies: list[Body], made: Hierarchies, blocks: Blocks) 
     data = [body.kept.get(("u", "u")) for body in bodies]
     if made.elastic is None or data[0] is None or all(np.array_equal(v, data[0]) for v in data):
         return bodies
-    matrices = [made.space.pattern.matrix(supported(made.space, v)).tocsr() for v in data]
+    matrices = [made.space.pattern.scipy(supported(made.space, v)).tocsr() for v in data]
     cycles = len(made.elastic.lengths)
     hierarchy = ElasticHierarchy(matrices[0], blocks.near_null, blocks.vertices, made.dtype, cycles=cycles)
     return [body._replace(elastic=hierarchy.refresh(A)) for body, A in zip(bodies, matrices, strict=True)]

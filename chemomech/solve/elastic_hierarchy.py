@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse import bsr_matrix, csr_matrix, identity, kron
 
+from .host_matrix import HostMatrix
 from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 
 COARSEST = 300
@@ -96,8 +97,8 @@ class ElasticHierarchy:
         cycle = Multigrid(tuple(levels), coarsest, self.visits)
         return ScaledCycle(self._blocked(first, square), self._blocked(first.T, square), cycle, lengths)
 
-    def _blocked(self, A: Any, shape: tuple[int, int]) -> Any:
-        return bsr_matrix(csr_matrix(A), blocksize=shape).astype(self.dtype)
+    def _blocked(self, A: Any, shape: tuple[int, int]) -> HostMatrix:
+        return HostMatrix(bsr_matrix(csr_matrix(A), blocksize=shape).astype(self.dtype))
 
 
 def _block_cholesky(A: csr_matrix, size: int) -> tuple[bsr_matrix, bsr_matrix]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import importlib.util
 import os
 import weakref
@@ -14,6 +12,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from scipy.sparse.linalg import splu
 
 from ..errors import SolveError
+from . import mkl
 
 BACKENDS = ("pardiso", "superlu")
 
@@ -88,7 +87,7 @@ class Pardiso:
 
     def __init__(self):
         # pypardiso would search the whole environment for MKL, each time; the variable is how it is told
-        if (library := _mkl()) is not None:
+        if (library := mkl.path()) is not None:
             os.environ.setdefault("PYPARDISO_MKL_RT", library)
         import pypardiso
 
@@ -121,16 +120,6 @@ class Pardiso:
             return self._solver._call_pardiso(self._matrix, b)
         except PyPardisoError as error:
             raise SolveError(f"{error} The tangent may be singular: is a field without stiffness?") from None
-
-
-@functools.cache
-def _mkl() -> str | None:
-    """Path of MKL's runtime library where pip installed it."""
-    try:
-        files = importlib.metadata.files("mkl") or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    return next((str(file.locate()) for file in files if "mkl_rt" in file.name), None)
 
 
 def _release(solver) -> None:

@@ -40,7 +40,7 @@ class ElasticSource:
 
     def cycle(self, data) -> ScaledCycle:
         """The cycle of these values of the elastic block."""
-        return self.hierarchy.refresh(self.space.pattern.matrix(supported(self.space, data)).tocsr())
+        return self.hierarchy.refresh(self.space.pattern.scipy(supported(self.space, data)).tocsr())
 
 
 @pytree
@@ -84,7 +84,7 @@ class Hierarchies:
             scalar = ScalarHierarchy.of(space.pattern, scalars.stiffness, scalars.mass, b.vertices, dtype)
             weights[b.c] = weights[b.mu] = 1.0 / np.sqrt(scalars.mass.data[space.pattern.diagonal])
         if "u" in space.unknowns:
-            A = space.pattern.matrix(supported(space, blocks["u", "u"]))
+            A = space.pattern.scipy(supported(space, blocks["u", "u"]))
             cycles = 2 if scalars is not None and scalars.relief > STRONG else 1
             hierarchy = ElasticHierarchy(A.tocsr(), b.near_null, b.vertices, dtype, cycles=cycles)
             source, elastic = ElasticSource(hierarchy, space), hierarchy.refresh(A.tocsr())

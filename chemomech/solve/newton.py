@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -151,7 +152,8 @@ class Newton(eqx.Module):
             return self.linear_rtol
         tightest, loosest = self.linear.range_of_rtol
         wanted = self.test.wanted(updates, residual, first_update, rtol)
-        if len(updates) > 1 and updates[-1] > STALLED * updates[-2]:
+        stalled = [new > STALLED * old for old, new in itertools.pairwise(updates[-3:])]
+        if stalled == [True, True]:  # once is the nonlinearity of a first update that is long
             wanted = min(wanted, STALLED**2 * rtol)  # what is left may be the linear solves' own error
         return min(max(wanted, tightest), loosest)
 

@@ -1,4 +1,4 @@
-"""Sparse matrices of two kinds behind `A @ x` and `A.T`: SciPy's on the host, ELL tables of JAX arrays on a device.
+"""Sparse matrices of two kinds behind `A @ x` and `A.T`: SciPy's on the host (`host_matrix.py`), ELL tables of JAX arrays on a device.
 
 The code of cycles, preconditioner and field operator is the same for both; what differs is here.
 """
@@ -17,7 +17,9 @@ import numpy as np
 from jax.sharding import Mesh as Devices
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
-from scipy.sparse import bsr_matrix, csr_matrix, issparse
+from scipy.sparse import bsr_matrix, csr_matrix
+
+from .host_matrix import HostMatrix
 
 BUCKETS = 4  # of equal row width, at most
 LAUNCH = 2000  # entries of padding that cost as much as one bucket more
@@ -56,8 +58,12 @@ class Pattern:
         """Where the diagonal lies among the entries."""
         return np.flatnonzero(self.rows == self.indices)
 
-    def matrix(self, data: Float[np.ndarray, " nnz *block"]) -> Any:
-        """CSR, or BSR where an entry is a block."""
+    def matrix(self, data: Float[np.ndarray, " nnz *block"]) -> HostMatrix:
+        """The matrix of these values, ready for products."""
+        return HostMatrix(self.scipy(data))
+
+    def scipy(self, data: Float[np.ndarray, " nnz *block"]) -> Any:
+        """The same in CSR, or BSR where an entry is a block."""
         if data.ndim == 1:
             return csr_matrix((data, self.indices, self.indptr), shape=self.shape)
         shape = tuple(n * size for n, size in zip(self.shape, data.shape[1:], strict=True))
@@ -65,7 +71,7 @@ class Pattern:
 
     def dense(self, data: Float[np.ndarray, " nnz"]) -> Float[np.ndarray, "n n"]:
         """The same as a dense array."""
-        return self.matrix(data).toarray()
+        return self.scipy(data).toarray()
 
 
 class Table(eqx.Module):
@@ -224,7 +230,7 @@ def everywhere(v: Any, devices: Devices | None) -> Any:
 
 
 def on_device(tree: Any, devices: Devices | None = None) -> Any:
-    """The same with JAX arrays and tables in place of NumPy arrays, patterns and SciPy matrices."""
+    """The same with JAX arrays and tables in place of NumPy arrays, patterns and host matrices."""
     tables: dict[int, Table] = {}
 
     def moved(leaf):
@@ -232,12 +238,12 @@ def on_device(tree: Any, devices: Devices | None = None) -> Any:
             if id(leaf) not in tables:
                 tables[id(leaf)] = Table.of(leaf, devices=devices)
             return tables[id(leaf)]
-        if issparse(leaf):
-            table = Table.of(Pattern.of(leaf), turned=False, devices=devices)
-            return table.matrix(put(leaf.data, devices))
+        if isinstance(leaf, HostMatrix):
+            table = Table.of(Pattern.of(leaf.scipy), turned=False, devices=devices)
+            return table.matrix(put(leaf.scipy.data, devices))
         return put(leaf, devices) if isinstance(leaf, np.ndarray) else leaf
 
-    return jax.tree.map(moved, tree, is_leaf=lambda v: isinstance(v, Pattern) or issparse(v))
+    return jax.tree.map(moved, tree, is_leaf=lambda v: isinstance(v, (Pattern, HostMatrix)))
 
 
 # --- what NumPy and JAX write differently ---------------------------------------------------------------------------

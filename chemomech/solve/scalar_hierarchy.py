@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.sparse import csr_matrix
 
+from .host_matrix import HostMatrix
 from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 from .operators import Pattern, namespace, pytree, replaced
 
@@ -59,9 +60,10 @@ class ScalarHierarchy:
             K, M = _on_one_pattern(_product(P, K), _product(P, M))
             weights = abs(P).T.tocsr()
             mean = csr_matrix(weights.multiply(1.0 / np.maximum(np.asarray(weights.sum(1)), 1e-300)))
-            P, below = P.astype(dtype), Pattern.of(K)
+            P, below = csr_matrix(P.astype(dtype)), Pattern.of(K)
             beside = replaced(K.data, below.diagonal, 0.0)
-            levels.append(_Coarse(below, beside, M.data, mean, P, P.T.tocsr(), _bound(K, M)))
+            down, up = HostMatrix(P.T.tocsr()), HostMatrix(P)
+            levels.append(_Coarse(below, beside, M.data, HostMatrix(mean), up, down, _bound(K, M)))
         return cls(pattern, tuple(levels), lmax, 2 if vertices is None else 3, dtype)
 
     def values(self, data: Float[Array, " nnz"], a: Float[Array, " n"], w: Float[Array, " n"]) -> Values:

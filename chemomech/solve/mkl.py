@@ -1,0 +1,103 @@
+"""Products with sparse matrices by Intel's MKL, where that is installed: on one core about twice as fast as SciPy's."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.metadata
+import weakref
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+LETTERS = {"float64": "d", "float32": "s"}
+REALS = {"float64": ctypes.c_double, "float32": ctypes.c_float}
+PLAIN, TRANSPOSED = 10, 11  # enum sparse_operation_t
+BY_ROWS = 101  # enum sparse_layout_t
+SHARED = 200_000  # entries from which a second thread saves more than its start costs
+
+
+class _Description(ctypes.Structure):
+    """struct matrix_descr: what MKL may assume."""
+
+    _fields_ = [("type", ctypes.c_int), ("mode", ctypes.c_int), ("diagonal", ctypes.c_int)]
+
+
+GENERAL = _Description(20, 0, 0)
+
+
+@functools.cache
+def path() -> str | None:
+    """Of MKL's runtime library where pip installed it."""
+    try:
+        files = importlib.metadata.files("mkl") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return next((str(file.locate()) for file in files if "mkl_rt" in file.name), None)
+
+
+@functools.cache
+def _library() -> Any:
+    if (found := path()) is None:
+        return None
+    try:
+        return ctypes.CDLL(found)
+    except OSError:
+        return None
+
+
+class Handle:
+    """What MKL knows of a SciPy matrix: where its arrays lie, which must not be replaced.
+
+    Source: the Inspector-Executor Sparse BLAS of oneMKL, routines mkl_sparse_?_create_csr, create_bsr and mv.
+    """
+
+    def __init__(self, library: Any, A: Any):
+        self._library, self._A = library, A
+        self._handle = ctypes.c_void_p()
+        rows, columns = A.shape
+        shape = (rows, columns)
+        if A.format == "bsr":
+            size = A.blocksize[0]
+            shape = (BY_ROWS, rows // size, columns // size, size)
+        create = getattr(library, f"mkl_sparse_{LETTERS[A.dtype.name]}_create_{A.format}")
+        start, indices, data = (v.ctypes.data for v in (A.indptr, A.indices, A.data))
+        arrays = (ctypes.c_void_p(v) for v in (start, start + A.indptr.itemsize, indices, data))
+        _done(create(ctypes.byref(self._handle), 0, *(ctypes.c_int(v) for v in shape), *arrays))
+        weakref.finalize(self, library.mkl_sparse_destroy, self._handle)
+        self._multiply = getattr(library, f"mkl_sparse_{LETTERS[A.dtype.name]}_mv")
+        self._real = REALS[A.dtype.name]
+        self._threads = 0 if A.nnz > SHARED else 1  # 0: as many as the process may have
+
+    @classmethod
+    def of(cls, A: Any) -> Handle | None:
+        """Of a matrix that MKL can take: CSR or square blocks, indices of four bytes."""
+        known = A.format == "csr" or (A.format == "bsr" and A.blocksize[0] == A.blocksize[1])
+        fits = A.dtype.name in LETTERS and A.indptr.dtype == A.indices.dtype == np.int32 and A.nnz > 0
+        whole = all(v.flags.c_contiguous for v in (A.indptr, A.indices, A.data))
+        if not (known and fits and whole) or (library := _library()) is None:
+            return None
+        return cls(library, A)
+
+    def product(self, x: Float[np.ndarray, " columns"], *, transpose: bool = False) -> Float[np.ndarray, " rows"]:
+        """A x, or A^T x."""
+        A = self._A
+        x = np.ascontiguousarray(x, A.dtype)
+        y = np.empty(A.shape[transpose], A.dtype)
+        if x.shape != (A.shape[not transpose],):
+            raise ValueError(f"a matrix of shape {A.shape} does not go with {x.shape}")
+        earlier = self._library.MKL_Set_Num_Threads_Local(self._threads)
+        try:
+            _done(self._multiply(
+                TRANSPOSED if transpose else PLAIN, self._real(1.0), self._handle, GENERAL,
+                ctypes.c_void_p(x.ctypes.data), self._real(0.0), ctypes.c_void_p(y.ctypes.data),
+            ))  # fmt: skip
+        finally:
+            self._library.MKL_Set_Num_Threads_Local(earlier)
+        return y
+
+
+def _done(status: int) -> None:
+    if status != 0:
+        raise RuntimeError(f"MKL's sparse products failed with status {status}")
