@@ -61,7 +61,7 @@ def _cache() -> Check:
 
 def _solver() -> Check:
     if importlib.util.find_spec("pypardiso") is not None:
-        return Check("PARDISO", True, "direct solver of MKL", optional=True)
+        return Check("PARDISO", True, "direct solver of MKL; Krylov takes its sparse products", optional=True)
     return Check("PARDISO", False, 'SuperLU is used, slower. Faster: pip install "chemomech[direct]"', optional=True)
 
 

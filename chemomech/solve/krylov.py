@@ -70,8 +70,8 @@ class Krylov(AbstractLinearSolver):
     Args:
         precision: "double" or "single", inside the cycles.
         max_iterations: give up after that many.
-        operators: "host" (SciPy's matrices), "device" (JAX arrays, the whole solve compiled), or "auto": host where
-            JAX computes on the CPU.
+        operators: "host" (SciPy's matrices, MKL's products), "device" (JAX arrays, the whole solve compiled), or
+            "auto": host where JAX computes on the CPU.
     """
 
     precision: str = eqx.field(static=True, default="double")

@@ -1,4 +1,4 @@
-"""Sparse matrices of two kinds behind `A @ x` and `A.T`: SciPy's on the host (`host_matrix.py`), ELL tables of JAX arrays on a device.
+"""Sparse matrices of two kinds behind `A @ x` and `A.T`: those of `host_matrix.py`, and ELL tables of JAX arrays.
 
 The code of cycles, preconditioner and field operator is the same for both; what differs is here.
 """

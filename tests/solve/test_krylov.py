@@ -399,7 +399,7 @@ def test_landscape_holds_the_soft_waves_of_an_interface():
     b = np.random.default_rng(0).normal(size=problem.unknowns) / state.weights
     scaled = new.c.diagonal
     assert scaled.max() > 10 * scaled.min()
-    H = made.space.pattern.matrix(
+    H = made.space.pattern.scipy(
         new.c.values[0] / (scaled[made.space.pattern.rows] * scaled[made.space.pattern.indices])
     )
     plain = new.c._replace(diagonal=np.ones_like(scaled), values=made.scalar.values(H.data, *_coefficients(H, made)))
