@@ -85,7 +85,10 @@ def _smooth(level: Level, r):
 
 
 def aggregation(A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int) -> list[csr_matrix]:
-    """Prolongations of smoothed aggregation that keep the near-null vectors, down to `coarsest` rows."""
+    """Prolongations of smoothed aggregation that keep the near-null vectors, down to `coarsest` rows.
+
+    A single near-null vector, in its own scale on every level: where it is of ones, coarse ones are prolonged to ones.
+    """
     import pyamg
 
     if A.shape[0] <= coarsest:
@@ -99,7 +102,15 @@ def aggregation(A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int) 
         )  # fmt: skip
     finally:
         np.random.set_state(drawn)  # noqa: NPY002
-    return [csr_matrix(level.P) for level in solver.levels[:-1]]
+    prolongations = [csr_matrix(level.P) for level in solver.levels[:-1]]
+    if near_null.shape[1] > 1:
+        return prolongations
+    # pyamg's columns are of norm one, and so its coarse vectors as uneven as its aggregates
+    sizes = [level.B[:, 0] / (1.0 if k else near_null[:, 0]) for k, level in enumerate(solver.levels)]
+    return [
+        csr_matrix(diags_array(1.0 / fine) @ P @ diags_array(coarse))
+        for fine, P, coarse in zip(sizes[:-1], prolongations, sizes[1:], strict=True)
+    ]
 
 
 def largest_eigenvalue(A: Any, scale: Float[np.ndarray, " n"] | None = None) -> float:

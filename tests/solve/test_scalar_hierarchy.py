@@ -1,0 +1,65 @@
+"""Coarse levels refreshed without a triple product."""
+
+import numpy as np
+import pytest
+from scipy.sparse.linalg import LinearOperator, eigs
+
+from chemomech.fem.connectivity import graph
+from chemomech.fem.mesh import rectangle
+from chemomech.solve.operators import Pattern
+from chemomech.solve.scalar_hierarchy import ScalarHierarchy
+
+
+@pytest.fixture(scope="module")
+def matrices():
+    """Pattern, stiffness and mass of a square; at its sides aggregates are smaller than inside."""
+    mesh = rectangle(1, 1, 60, 60)
+    points, cells = mesh.points, mesh.cells
+    p = points[cells]
+    edges = np.stack([p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]], 1)
+    det = np.linalg.det(edges)
+    area = 0.5 * np.abs(det)
+    gradients = np.einsum("eij,jk->eki", np.linalg.inv(edges), np.array([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]]))
+    made = graph(cells.T, len(points))
+    data = np.zeros((2, len(made.indices)))
+    for k, local in enumerate((np.einsum("e,eai,ebi->abe", area, gradients, gradients), _mass(area))):
+        np.add.at(data[k], made.entry, local)
+    pattern = Pattern(made.indptr, made.indices, len(points))
+    return pattern, pattern.scipy(data[0]), pattern.scipy(data[1])
+
+
+def _mass(area):
+    return (np.ones((3, 3)) + np.eye(3))[:, :, None] * area / 12.0
+
+
+def test_prolongations_keep_ones(matrices):
+    for level in ScalarHierarchy.of(*matrices).levels:
+        assert np.allclose(level.P @ np.ones(level.P.shape[1]), 1.0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("a", "w"), [(1.0, 0.0), (1.0, 10.0), (0.0, 1.0), (0.3, 1e4)])
+def test_constant_coefficients_give_galerkin_products(matrices, a, w):
+    pattern, K, M = matrices
+    made, ones = ScalarHierarchy.of(*matrices), np.ones(len(pattern.indptr) - 1)
+    values = made.values(a * K.data + w * M.data, a * ones, w * ones)
+    levels = made.cycle((*values[:-1], np.zeros(0))).levels
+    assert len(levels) > 1
+    for fine, coarse in zip(levels[:-1], levels[1:], strict=True):
+        product = (fine.P.scipy.T @ fine.A.scipy @ fine.P.scipy).toarray()
+        assert np.allclose(coarse.A.scipy.toarray(), product, atol=1e-10 * np.abs(product).max())
+
+
+@pytest.mark.parametrize("w", [1e-3, 1.0, 1e4])
+def test_a_cycle_stays_below_its_matrix(matrices, w):
+    """The spectrum of cycle times matrix lies in (0, 1], up to the estimate of the largest eigenvalue."""
+    _, K, M = matrices
+    made, n = ScalarHierarchy.of(*matrices), K.shape[0]
+    ones, A = np.ones(n), K + w * M
+    cycle = made.cycle(made.values(K.data + w * M.data, ones, w * ones))
+    start = np.random.default_rng(0).normal(size=n)
+
+    def furthest(operator):
+        return eigs(LinearOperator((n, n), operator), 1, v0=start, tol=1e-3, return_eigenvectors=False)[0].real
+
+    assert furthest(lambda v: cycle(A @ v)) < 1.01
+    assert furthest(lambda v: v - cycle(A @ v)) < 0.7
