@@ -65,10 +65,10 @@ def growths(records: list[dict]) -> str:
 def counts(records: list[dict]) -> str:
     """GMRES iterations by mesh and stiffness."""
     rows = [
-        [row["mesh"].removesuffix(".npz"), _count(row["unknowns"]), row["stiffness"], *(str(row[k]) for k in columns)]
-        for record in records for row in record["table"] for columns in [("cases", "median", "worst")]
+        [row["mesh"].removesuffix(".npz"), _count(row["unknowns"]), row["stiffness"], *(_text(row.get(k)) for k in columns)]
+        for record in records for row in record["table"] for columns in [("cases", "median", "worst", "longer steps")]
     ]  # fmt: skip
-    head = ["mesh", "unknowns", "stiffness", "cases", "median", "worst"]
+    head = ["mesh", "unknowns", "stiffness", "cases", "median", "worst", "worst of longer steps"]
     return _table("GMRES iterations to 1e-6 over states, chi and steps", head, rows, records)
 
 
@@ -117,6 +117,10 @@ def _cores(case: dict, record: dict) -> str:
         return str(case["cores"])
     threads = record["OMP_NUM_THREADS"]
     return f"{record['cores']}, {threads} thread{'s' if threads != '1' else ''}" if threads.isdigit() else "all"
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else str(value)
 
 
 def _count(n: int) -> str:
