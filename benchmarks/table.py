@@ -64,9 +64,10 @@ def growths(records: list[dict]) -> str:
 
 def counts(records: list[dict]) -> str:
     """GMRES iterations by mesh and stiffness."""
+    columns = ("stiffness", "cases", "median", "worst", "longer steps")
     rows = [
-        [row["mesh"].removesuffix(".npz"), _count(row["unknowns"]), row["stiffness"], *(_text(row.get(k)) for k in columns)]
-        for record in records for row in record["table"] for columns in [("cases", "median", "worst", "longer steps")]
+        [row["mesh"].removesuffix(".npz"), _count(row["unknowns"]), *(_text(row.get(k)) for k in columns)]
+        for record in records for row in record["table"]
     ]  # fmt: skip
     head = ["mesh", "unknowns", "stiffness", "cases", "median", "worst", "worst of longer steps"]
     return _table("GMRES iterations to 1e-6 over states, chi and steps", head, rows, records)
