@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -34,11 +35,19 @@ def hardware() -> dict:
         "cores": os.cpu_count(),
         "cores allowed": allowed,
         "memory GB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "MKL": _version("mkl"),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "as many as cores"),
         "python": platform.python_version(),
         "commit": _git("rev-parse", "HEAD") + ("+" if _git("status", "--porcelain", "--untracked-files=no") else ""),
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
 
 
 def _git(*arguments: str) -> str:

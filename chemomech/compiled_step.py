@@ -287,7 +287,7 @@ def _step(structure, body: Body, frame: Frame, ask: Ask, memory, rules: Rules) -
         lost = ~(finite & jnp.all(jnp.isfinite(r)) & (largest <= 1e8))
         outcome = jnp.select([~solved, ~lost & (error < rules.tol), lost], [STAGNATED, CONVERGED, DIVERGED], GOING)
         wanted = jnp.where(full, 0.1 * rules.tol / jnp.maximum(error, rules.tol), 1.0)
-        stalled = last > STALLED * before
+        stalled = (last > STALLED * before) & jnp.isfinite(s.before)  # a third update or a later one
         wanted = jnp.where(stalled, jnp.minimum(wanted, STALLED**2 * s.rtol), wanted)
         rtol = jnp.clip(wanted, rules.tightest, rules.loosest)
         linear = s.linear + its

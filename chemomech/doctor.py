@@ -60,8 +60,15 @@ def _cache() -> Check:
 
 
 def _solver() -> Check:
+    from .solve.mkl import library
+
     if importlib.util.find_spec("pypardiso") is not None:
-        return Check("PARDISO", True, "direct solver of MKL; Krylov takes its sparse products", optional=True)
+        return Check(
+            "PARDISO",
+            True,
+            "direct solver of MKL" + ("; Krylov takes its sparse products" if library() else ""),
+            optional=True,
+        )
     return Check("PARDISO", False, 'SuperLU is used, slower. Faster: pip install "chemomech[direct]"', optional=True)
 
 

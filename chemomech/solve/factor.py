@@ -87,8 +87,9 @@ class Pardiso:
 
     def __init__(self):
         # pypardiso would search the whole environment for MKL, each time; the variable is how it is told
-        if (library := mkl.path()) is not None:
-            os.environ.setdefault("PYPARDISO_MKL_RT", library)
+        if (found := mkl.path()) is not None:
+            os.environ.setdefault("PYPARDISO_MKL_RT", found)
+        mkl.library()  # integers of four bytes, whatever the environment says
         import pypardiso
 
         self._solver = pypardiso.PyPardisoSolver(mtype=11)

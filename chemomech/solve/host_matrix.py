@@ -30,7 +30,7 @@ class HostMatrix:
         return Transposed(self)
 
     def __matmul__(self, x: Float[np.ndarray, " columns"]) -> Float[np.ndarray, " rows"]:
-        return self.quickest @ x if self.handle is None else self.handle.product(x)
+        return self.quickest @ x if self.handle is None or not _alike(self, x) else self.handle.product(x)
 
     @functools.cached_property
     def handle(self) -> Handle | None:
@@ -57,7 +57,11 @@ class Transposed(NamedTuple):
 
     def __matmul__(self, x: Float[np.ndarray, " columns"]) -> Float[np.ndarray, " rows"]:
         handle = self.T.handle
-        return self.T.quickest.T @ x if handle is None else handle.product(x, transpose=True)
+        return self.T.quickest.T @ x if handle is None or not _alike(self.T, x) else handle.product(x, transpose=True)
+
+
+def _alike(A: HostMatrix, x: Any) -> bool:
+    return x.ndim == 1 and x.dtype == A.scipy.dtype
 
 
 def _square(A: Any) -> bool:

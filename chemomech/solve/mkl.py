@@ -5,12 +5,16 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.metadata
+import os
 import weakref
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from ..errors import SolveError
+
+VARIABLE = "CHEMOMECH_MKL"  # "off": SciPy's products
 LETTERS = {"float64": "d", "float32": "s"}
 REALS = {"float64": ctypes.c_double, "float32": ctypes.c_float}
 PLAIN, TRANSPOSED = 10, 11  # enum sparse_operation_t
@@ -29,7 +33,7 @@ GENERAL = _Description(20, 0, 0)
 
 @functools.cache
 def path() -> str | None:
-    """Of MKL's runtime library where pip installed it."""
+    """Of MKL's runtime library where pip installed it, else None."""
     try:
         files = importlib.metadata.files("mkl") or []
     except importlib.metadata.PackageNotFoundError:
@@ -38,23 +42,30 @@ def path() -> str | None:
 
 
 @functools.cache
-def _library() -> Any:
-    if (found := path()) is None:
+def library() -> Any:
+    """MKL, with integers of four bytes as in SciPy's matrices; None where it is not to be had or not wanted."""
+    if (found := path()) is None or os.environ.get(VARIABLE) == "off":
         return None
     try:
-        return ctypes.CDLL(found)
+        loaded = ctypes.CDLL(found)
     except OSError:
         return None
+    # before its first use: the environment may say ILP64, on clusters
+    return loaded if loaded.MKL_Set_Interface_Layer(0) == 0 else None
 
 
 class Handle:
-    """What MKL knows of a SciPy matrix: where its arrays lie, which must not be replaced.
+    """What MKL knows of a SciPy matrix: its arrays where they lie, none of which is copied.
 
     Source: the Inspector-Executor Sparse BLAS of oneMKL, routines mkl_sparse_?_create_csr, create_bsr and mv.
+
+    Raises:
+        SolveError: MKL does not take the matrix.
     """
 
     def __init__(self, library: Any, A: Any):
-        self._library, self._A = library, A
+        self._library, self._kept = library, (A.indptr, A.indices, A.data)
+        self.shape, self.dtype = A.shape, A.dtype
         self._handle = ctypes.c_void_p()
         rows, columns = A.shape
         shape = (rows, columns)
@@ -68,26 +79,28 @@ class Handle:
         weakref.finalize(self, library.mkl_sparse_destroy, self._handle)
         self._multiply = getattr(library, f"mkl_sparse_{LETTERS[A.dtype.name]}_mv")
         self._real = REALS[A.dtype.name]
-        self._threads = 0 if A.nnz > SHARED else 1  # 0: as many as the process may have
+        self.threads = 0 if A.nnz > SHARED else 1  # 0: as many as the process may have
 
     @classmethod
     def of(cls, A: Any) -> Handle | None:
-        """Of a matrix that MKL can take: CSR or square blocks, indices of four bytes."""
+        """Of CSR or square blocks with indices of four bytes; None of other matrices, and without MKL."""
         known = A.format == "csr" or (A.format == "bsr" and A.blocksize[0] == A.blocksize[1])
         fits = A.dtype.name in LETTERS and A.indptr.dtype == A.indices.dtype == np.int32 and A.nnz > 0
         whole = all(v.flags.c_contiguous for v in (A.indptr, A.indices, A.data))
-        if not (known and fits and whole) or (library := _library()) is None:
-            return None
-        return cls(library, A)
+        return cls(loaded, A) if known and fits and whole and (loaded := library()) is not None else None
 
     def product(self, x: Float[np.ndarray, " columns"], *, transpose: bool = False) -> Float[np.ndarray, " rows"]:
-        """A x, or A^T x."""
-        A = self._A
-        x = np.ascontiguousarray(x, A.dtype)
-        y = np.empty(A.shape[transpose], A.dtype)
-        if x.shape != (A.shape[not transpose],):
-            raise ValueError(f"a matrix of shape {A.shape} does not go with {x.shape}")
-        earlier = self._library.MKL_Set_Num_Threads_Local(self._threads)
+        """A x, or A^T x.
+
+        Raises:
+            ValueError: x has another length.
+            SolveError: MKL gives an error.
+        """
+        x = np.ascontiguousarray(x, self.dtype)
+        y = np.empty(self.shape[transpose], self.dtype)
+        if x.shape != (self.shape[not transpose],):
+            raise ValueError(f"a matrix of shape {self.shape} does not go with {x.shape}")
+        earlier = self._library.MKL_Set_Num_Threads_Local(self.threads)
         try:
             _done(self._multiply(
                 TRANSPOSED if transpose else PLAIN, self._real(1.0), self._handle, GENERAL,
@@ -100,4 +113,4 @@ class Handle:
 
 def _done(status: int) -> None:
     if status != 0:
-        raise RuntimeError(f"MKL's sparse products failed with status {status}")
+        raise SolveError(f"MKL's sparse products ended with status {status}. SciPy's serve too: set {VARIABLE}=off.")

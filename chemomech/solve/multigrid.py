@@ -87,7 +87,8 @@ def _smooth(level: Level, r):
 def aggregation(A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int) -> list[csr_matrix]:
     """Prolongations of smoothed aggregation that keep the near-null vectors, down to `coarsest` rows.
 
-    A single near-null vector, in its own scale on every level: where it is of ones, coarse ones are prolonged to ones.
+    With a single near-null vector, its coarse versions are ones: the first prolongation takes ones to it, the others
+    ones to ones, but for a node without neighbours, which no aggregate holds.
     """
     import pyamg
 
@@ -106,7 +107,7 @@ def aggregation(A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int) 
     if near_null.shape[1] > 1:
         return prolongations
     # pyamg's columns are of norm one, and so its coarse vectors as uneven as its aggregates
-    sizes = [level.B[:, 0] / (1.0 if k else near_null[:, 0]) for k, level in enumerate(solver.levels)]
+    sizes = [np.ones(A.shape[0]), *(level.B[:, 0] for level in solver.levels[1:])]
     return [
         csr_matrix(diags_array(1.0 / fine) @ P @ diags_array(coarse))
         for fine, P, coarse in zip(sizes[:-1], prolongations, sizes[1:], strict=True)

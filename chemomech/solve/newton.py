@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from .linear import AbstractLinearSolver, Breakdown
 from .operators import namespace
 
 Vector = Float[np.ndarray, " N"]
-STALLED = 0.1  # updates that fall by less are not those of a converging Newton iteration
+STALLED = 0.1  # after the second, an update that falls by less is not that of a converging Newton iteration
 
 
 class System(NamedTuple):
@@ -152,8 +151,7 @@ class Newton(eqx.Module):
             return self.linear_rtol
         tightest, loosest = self.linear.range_of_rtol
         wanted = self.test.wanted(updates, residual, first_update, rtol)
-        stalled = [new > STALLED * old for old, new in itertools.pairwise(updates[-3:])]
-        if stalled == [True, True]:  # once is the nonlinearity of a first update that is long
+        if len(updates) > 2 and updates[-1] > STALLED * updates[-2]:  # the second: the first may be a long way off
             wanted = min(wanted, STALLED**2 * rtol)  # what is left may be the linear solves' own error
         return min(max(wanted, tightest), loosest)
 

@@ -133,5 +133,13 @@ def _on_one_pattern(K: csr_matrix, M: csr_matrix) -> tuple[csr_matrix, csr_matri
 
 
 def _bound(K: csr_matrix, M: csr_matrix) -> float:
-    """Bound of the scaled spectrum of every a K + w M: the larger of the two ends, by the mediant inequality."""
-    return max(largest_eigenvalue(A, 1.0 / A.diagonal()) for A in (K, M))
+    """Bound of the scaled spectrum of every a K + w M: the larger of the two ends, by the mediant inequality.
+
+    A row of K is zero where a part of the mesh that touches no other has shrunk to one node; M alone counts there.
+    """
+    ends = []
+    for A in (K, M):
+        diagonal = A.diagonal()
+        full = diagonal > np.finfo(float).eps * diagonal.max()
+        ends.append(largest_eigenvalue(A[full][:, full], 1.0 / diagonal[full]))
+    return max(ends)

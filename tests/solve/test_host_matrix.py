@@ -1,6 +1,10 @@
 """Products of host matrices: those of SciPy, by MKL or without it."""
 
 import gc
+import os
+import subprocess
+import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -16,7 +20,7 @@ BLOCKS = {"rows": None, "pairs": (2, 2), "wide": (6, 6), "oblong": (2, 3), "upri
 @pytest.fixture(params=["mkl", "scipy"])
 def backend(request, monkeypatch):
     if request.param == "scipy":
-        monkeypatch.setattr(mkl, "_library", lambda: None)
+        monkeypatch.setattr(mkl, "library", lambda: None)
     elif mkl.path() is None:
         pytest.skip("MKL is not installed. Run `pip install .[direct]`.")
     return request.param
@@ -43,16 +47,36 @@ def test_products_are_those_of_scipy(backend, blocks, dtype):
         assert np.allclose(y, dense @ x, rtol=0, atol=10 * np.finfo(dtype).eps * np.abs(dense).sum(1).max() * 4)
 
 
-def test_large_products_may_take_all_threads(backend):
-    A = random_array((3000, 3000), density=0.05, rng=np.random.default_rng(0)).tocsr()
+def test_threads_are_those_of_before(backend):
+    """A large product may take all threads, a small one takes one; what was chosen elsewhere stays chosen."""
+    A = csr_matrix(random_array((3000, 3000), density=0.05, rng=np.random.default_rng(0)))
     assert A.nnz > mkl.SHARED
-    x = np.cos(np.arange(3000.0))
-    assert np.allclose(HostMatrix(csr_matrix(A)) @ x, A @ x, rtol=1e-13, atol=1e-13)
+    x, made = np.cos(np.arange(3000.0)), HostMatrix(A)
+    assert np.allclose(made @ x, A @ x, rtol=1e-13, atol=1e-13)
+    if backend == "mkl":
+        known = mkl.library()
+        assert made.handle.threads == 0
+        assert HostMatrix(sample(None)).handle.threads == 1
+        known.MKL_Set_Num_Threads_Local(3)
+        try:
+            made @ x
+            with pytest.raises(ValueError, match="go with"):
+                made @ x[:-1]
+        finally:
+            assert known.MKL_Set_Num_Threads_Local(0) == 3
 
 
 def test_views_of_vectors_are_taken_as_they_are(backend):
     A, x = sample(None), np.random.default_rng(0).normal(size=72)
     assert np.allclose(HostMatrix(A) @ x[::2], A @ x[::2])
+
+
+def test_mixed_precision_is_that_of_scipy(backend):
+    A, x = HostMatrix(sample(None, np.float32)), np.random.default_rng(0).normal(size=36)
+    assert (A @ x).dtype == np.float64
+    assert np.array_equal(A @ x, A.scipy @ x)
+    assert np.array_equal(A.T @ x.repeat(2)[:60], A.scipy.T @ x.repeat(2)[:60])
+    assert np.array_equal(A @ np.stack([x, x], 1), A.scipy @ np.stack([x, x], 1))
 
 
 def test_vector_of_another_length_is_refused(backend):
@@ -70,13 +94,32 @@ def test_what_mkl_cannot_take_is_left_to_scipy():
         assert np.allclose(HostMatrix(B) @ np.ones(36), B @ np.ones(36))
 
 
-def test_handle_outlives_the_names_of_its_arrays(backend):
-    def made():
-        return HostMatrix(sample(BLOCKS["pairs"]))
-
-    A = made()
-    x, wanted = np.ones(60), sample(BLOCKS["pairs"]) @ np.ones(60)
-    A @ x
+def test_a_handle_keeps_its_arrays():
+    if mkl.library() is None:
+        pytest.skip("MKL is not installed. Run `pip install .[direct]`.")
+    A = sample(BLOCKS["pairs"])
+    arrays, handle = [weakref.ref(v) for v in (A.indptr, A.indices, A.data)], Handle.of(A)
+    wanted = A @ np.ones(60)
+    del A
     gc.collect()
-    [np.full(1000, np.nan) for _ in range(200)]  # what would now lie in freed memory
-    assert np.allclose(A @ x, wanted)
+    assert all(array() is not None for array in arrays)
+    assert np.allclose(handle.product(np.ones(60)), wanted)
+    del handle
+    gc.collect()
+    assert all(array() is None for array in arrays)
+
+
+@pytest.mark.parametrize("setting", [{"MKL_INTERFACE_LAYER": "ILP64"}, {"CHEMOMECH_MKL": "off"}])
+def test_environment_changes_no_result(setting):
+    code = """
+import numpy as np
+from scipy.sparse import csr_matrix
+from chemomech.solve.host_matrix import HostMatrix
+A = HostMatrix(csr_matrix(np.diag(np.arange(5.0)) + np.eye(5, k=1)))
+print(A.handle is not None, *(A @ np.ones(5)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | setting, capture_output=True, text=True, check=True
+    )
+    by_mkl = mkl.path() is not None and "CHEMOMECH_MKL" not in setting
+    assert done.stdout.split() == [str(by_mkl), "1.0", "2.0", "3.0", "4.0", "4.0"]
