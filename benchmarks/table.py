@@ -70,7 +70,8 @@ def counts(records: list[dict]) -> str:
         for record in records for row in record["table"]
     ]  # fmt: skip
     head = ["mesh", "unknowns", "stiffness", "cases", "median", "worst", "worst of longer steps"]
-    return _table("GMRES iterations to 1e-6 over states, chi and steps; longer ones only coherency allows", head, rows, records)
+    title = "GMRES iterations to 1e-6 over states, chi and steps; longer ones only coherency allows"
+    return _table(title, head, rows, records)
 
 
 def reactions(records: list[dict]) -> str:
