@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from .mkl import Handle
+from . import mkl
 
 WIDE = 36  # entries of a block from which SciPy's products gain by blocks
 
@@ -30,18 +30,36 @@ class HostMatrix:
         return Transposed(self)
 
     def __matmul__(self, x: Float[np.ndarray, " columns"]) -> Float[np.ndarray, " rows"]:
-        return self.quickest @ x if self.handle is None or not _alike(self, x) else self.handle.product(x)
+        return self.product(x)
+
+    def product(self, x: Float[np.ndarray, " columns"], *, transpose: bool = False) -> Float[np.ndarray, " rows"]:
+        """A x, or A^T x; in another precision or of several columns by SciPy.
+
+        Raises:
+            ValueError: x has another length.
+            SolveError: MKL gives an error.
+        """
+        if self.handle is not None and x.ndim == 1 and x.dtype == self.scipy.dtype:
+            return self.handle.product(x, transpose=transpose)
+        return (self.quickest.T if transpose else self.quickest) @ x
 
     @functools.cached_property
-    def handle(self) -> Handle | None:
-        """What multiplies, where MKL does."""
-        return Handle.of(self.scipy if _square(self.scipy) else self.scipy.tocsr())
+    def handle(self) -> mkl.Handle | None:
+        """What multiplies, where MKL does: blocks as they are if it knows such, else rows."""
+        if mkl.library() is None:
+            return None
+        return mkl.Handle.of(self.scipy) or mkl.Handle.of(self.rows)
+
+    @functools.cached_property
+    def rows(self) -> Any:
+        """In CSR."""
+        return self.scipy.tocsr()
 
     @functools.cached_property
     def quickest(self) -> Any:
         """The form that SciPy multiplies fastest."""
         A = self.scipy
-        return A.tocsr() if A.format == "bsr" and A.blocksize[0] * A.blocksize[1] < WIDE else A
+        return A if A.format == "bsr" and A.blocksize[0] * A.blocksize[1] >= WIDE else self.rows
 
 
 class Transposed(NamedTuple):
@@ -56,13 +74,4 @@ class Transposed(NamedTuple):
         return columns, rows
 
     def __matmul__(self, x: Float[np.ndarray, " columns"]) -> Float[np.ndarray, " rows"]:
-        handle = self.T.handle
-        return self.T.quickest.T @ x if handle is None or not _alike(self.T, x) else handle.product(x, transpose=True)
-
-
-def _alike(A: HostMatrix, x: Any) -> bool:
-    return x.ndim == 1 and x.dtype == A.scipy.dtype
-
-
-def _square(A: Any) -> bool:
-    return A.format == "csr" or A.blocksize[0] == A.blocksize[1]
+        return self.T.product(x, transpose=True)

@@ -132,6 +132,7 @@ def test_newton_takes_the_path_of_a_direct_solver(make, monkeypatch):
     for one, other in zip(exact, found, strict=True):
         assert np.linalg.norm(one - other) <= 1e-8 * np.linalg.norm(exact[0])
     assert np.abs(a.x - b.x).max() <= 1e-8 * np.abs(a.x).max()
+    assert b.linear_iterations <= 55 * b.iterations  # to 1e-10
 
 
 def no_gradient_energy(mesh):

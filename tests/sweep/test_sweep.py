@@ -415,7 +415,7 @@ def test_an_interrupted_sweep_goes_on_to_the_same_table(config):
     _, text = cut.communicate(timeout=120)
     assert cut.returncode == 130, text
     assert "--resume" in text
-    assert "interrupted" in {row["status"] for row in rows(folder / "cut")}  # on a busy machine one may have ended
+    assert "finished" not in {row["status"] for row in rows(folder / "cut")}
     again = subprocess.run([*command, "cut", "--resume"], cwd=folder, env=environment, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     for one, other in zip(rows(folder / "cut"), rows(folder / "whole"), strict=True):
