@@ -12,12 +12,23 @@ class Clock:
 
     def __init__(self):
         self.compile = 0.0
+        self._counted: list[tuple[float, float]] = []  # (start, end) of what was traced or compiled
         self._start, self._before = time.perf_counter(), 0.0
         jax.monitoring.register_event_duration_secs_listener(self._heard)
 
     def _heard(self, event: str, seconds: float, **_) -> None:
         if event.startswith("/jax/core/compile/"):
-            self.compile += seconds
+            end = time.perf_counter()
+            self.add(end - seconds, end)
+
+    def add(self, start: float, end: float) -> None:
+        """A stretch of time that has just ended; what was traced inside another trace is counted once."""
+        while self._counted and self._counted[-1][1] > start:
+            before = self._counted.pop()
+            self.compile -= before[1] - before[0]
+            start = min(start, before[0])
+        self._counted.append((start, end))
+        self.compile += end - start
 
     def lap(self) -> float:
         """Seconds since the last lap that were not compilation."""

@@ -1,26 +1,29 @@
 """chemomech and its peers in turn on the same meshes, one library per process; medians of alternating runs.
 
 usage: python -m benchmarks.compare MESH.npz [MESH.npz ...] --peer mumps fieldsplit skfem ngsolve feax
-       [--dt 1e-3] [--steps 3] [--backend krylov] [--rounds 3] [--pin | --cores 1 2] [--install]
+       [--dt 1e-3] [--steps 3] [--backend krylov] [--rounds 3] [--pin | --cores 1 2] [--tol 1e-8] [--install]
        [--out benchmarks/results/NAME.json]
 
 A peer is a name (`peer.py`) or a command that takes MESH DT STEPS. Every round runs all codes once, one after the
 other. `--pin` ties each process to one core; `--cores 1 2` does every round on one and on two, and so tells what the
 second core gives. The record holds, by mesh and cores, each code's median seconds a step (its first step left out
 where it holds a factorisation's analysis), set-up, compilation and peak memory; how many times faster chemomech is, as
-the median over rounds; the largest relative differences in free energy and mass; every run; hardware and commit. A
-peer that is not there or fails is left out with a line that says why.
+the median over rounds; the largest relative differences in free energy and mass; every run; hardware and commit.
+Newton stops at |R| < tol |first update|; the usual 1e-8 leaves up to 1e-6 of the energy, so that energies are to be
+compared with a smaller one, times with 1e-8. A peer that is not there or fails is left out with a line that says why.
 """
 
 import argparse
 import statistics
 import sys
+import tempfile
 from pathlib import Path
 
-from benchmarks.peer import NotInstalled, command
+from benchmarks.peer import NotInstalled, command, tightened
 from benchmarks.record import ROOT, RunFailed, hardware, run, write
 
 OURS = "chemomech"
+USUAL = 1e-8  # tolerance of the peers' scripts
 
 
 def seconds(record: dict) -> float:
@@ -110,32 +113,41 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", type=int, nargs="+", default=[0])
     parser.add_argument("--pin", action="store_const", const=[1], dest="cores", help="the same as --cores 1")
+    parser.add_argument("--tol", type=float, default=USUAL, help="of Newton's rule")
     parser.add_argument("--install", action="store_true", help="install missing peers, each into its own environment")
     parser.add_argument("--environments", type=Path, default=ROOT / ".peers")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    record: dict = {"claim": "coupled step", **hardware(), "dt": args.dt, "steps": args.steps, "rounds": args.rounds}
+    claim = "coupled step" if args.tol == USUAL else "converged coupled step"
+    record: dict = {"claim": claim, **hardware(), "dt": args.dt, "steps": args.steps, "rounds": args.rounds}
     skipped: dict[str, str] = {}
     cases, runs = [], []
-    for mesh in args.mesh:
-        for cores in args.cores:
-            given = [str(mesh.resolve()), str(args.dt), str(args.steps)]
-            commands = {
-                OURS: [sys.executable, "-m", "benchmarks.coupled_step", *given, "--backend", args.backend],
-            }
-            for name in args.peer:
-                try:
-                    commands[name] = [*command(name, args.environments, args.install, max(cores, 1)), *given]
-                except NotInstalled as missing:
-                    if name not in skipped:
-                        skipped[name] = str(missing)
-                        print(missing, file=sys.stderr)
-            made = rounds(commands, args.rounds, cores, skipped)
-            where = {"mesh": mesh.name, "cores": cores}
-            cases.append(where | summary(made))
-            runs.append(where | made)
-    record |= {"meshes": cases, "second core": second_core(cases), "skipped": skipped, "runs": runs}
+    with tempfile.TemporaryDirectory() as folder:
+        for mesh in args.mesh:
+            for cores in args.cores:
+                made = rounds(commands(args, mesh, cores, Path(folder), skipped), args.rounds, cores, skipped)
+                where = {"mesh": mesh.name, "cores": cores}
+                cases.append(where | summary(made))
+                runs.append(where | made)
+    record |= {"tol": args.tol, "meshes": cases, "second core": second_core(cases), "skipped": skipped, "runs": runs}
     write(record, args.out)
+
+
+def commands(args: argparse.Namespace, mesh: Path, cores: int, folder: Path, skipped: dict) -> dict[str, list[str]]:
+    """How every code is started on a mesh; peers that are not there are added to the skipped."""
+    given = [str(mesh.resolve()), str(args.dt), str(args.steps)]
+    ours = [sys.executable, "-m", "benchmarks.coupled_step", *given, "--backend", args.backend, "--tol", str(args.tol)]
+    out = {OURS: ours}
+    for name in args.peer:
+        try:
+            start = command(name, args.environments, args.install, max(cores, 1))
+        except NotInstalled as missing:
+            if name not in skipped:
+                skipped[name] = str(missing)
+                print(missing, file=sys.stderr)
+            continue
+        out[name] = [*start, *given] if args.tol == USUAL else tightened(name, [*start, *given], args.tol, folder)
+    return out
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """One coupled Cahn-Hilliard-elasticity step, the problem of peers/coupled_step_dolfinx.py on the same mesh.
 
-usage: python -m benchmarks.coupled_step MESH.npz DT STEPS [--backend auto|pardiso|superlu|krylov]
+usage: python -m benchmarks.coupled_step MESH.npz DT STEPS [--backend auto|pardiso|superlu|krylov] [--tol 1e-8]
 
 MESH.npz (peers/make_mesh.py): points, cells, kappa. Dimensionless; quadrature of degree 2 at interior points; Newton
-stops at |R| < 1e-8 |first update|. Prints one JSON line with the keys of the peer scripts; `setup` is the time before
+stops at |R| < tol |first update|. Prints one JSON line with the keys of the peer scripts; `setup` is the time before
 the first step without compilation, `compile` that of tracing and compiling, `memory` the peak [bytes] after the
 imports, after set-up and at the end.
 """
@@ -36,7 +36,7 @@ class PeerTest(AbstractTest):
         return residual < self.rtol * first_update
 
     def wanted(self, updates, residual, first_update, rtol):
-        return 0.1 * self.rtol * first_update / residual
+        return 0.01 * self.rtol * first_update / residual  # GMRES stops in another norm, so with some room
 
 
 def build(path: str) -> tuple[cm.Problem, cm.State]:
@@ -68,18 +68,18 @@ def body(points, cells, kappa: float) -> tuple[cm.Problem, cm.State]:
     return problem, problem.state(c=c)
 
 
-def solver(backend: str) -> cm.Newton:
+def solver(backend: str, tol: float = 1e-8) -> cm.Newton:
     """The peer's Newton rule with one linear solver."""
     if backend == "krylov":
-        return cm.Newton(linear=cm.Krylov(), test=PeerTest(), first_rtol=3e-3, max_iterations=30)
-    return cm.Newton(linear=cm.HostDirect(backend=backend), test=PeerTest(), linear_rtol=1e-6, max_iterations=30)
+        return cm.Newton(linear=cm.Krylov(), test=PeerTest(tol), first_rtol=3e-3, max_iterations=30)
+    return cm.Newton(linear=cm.HostDirect(backend=backend), test=PeerTest(tol), linear_rtol=1e-6, max_iterations=30)
 
 
-def run(path: str, dt: float, steps: int, backend: str = "auto") -> dict:
+def run(path: str, dt: float, steps: int, backend: str = "auto", tol: float = 1e-8) -> dict:
     """Take the steps and collect what the peers print."""
     clock = Clock()
     problem, state = build(path)
-    evolution = cm.Evolution(problem, solver(backend))
+    evolution = cm.Evolution(problem, solver(backend, tol))
     x = evolution.start(state)
     evolution.compile(x)
     linear_state = None
@@ -119,8 +119,9 @@ def main() -> None:
     parser.add_argument("dt", type=float)
     parser.add_argument("steps", type=int)
     parser.add_argument("--backend", default="auto", choices=["auto", "pardiso", "superlu", "krylov"])
+    parser.add_argument("--tol", type=float, default=1e-8)
     args = parser.parse_args()
-    print(json.dumps(run(args.mesh, args.dt, args.steps, args.backend)))
+    print(json.dumps(run(args.mesh, args.dt, args.steps, args.backend, args.tol)))
 
 
 if __name__ == "__main__":

@@ -50,11 +50,11 @@ def energies(mesh: cm.Mesh, chi: float, stiffness: str) -> list:
     return psi
 
 
-def problem(mesh: cm.Mesh, chi: float, stiffness: str) -> cm.Problem:
-    """Diffusion with mobility c(1-c)."""
+def problem(mesh: cm.Mesh, chi: float, stiffness: str, *others: Any) -> cm.Problem:
+    """Storage and what else moves lithium."""
     return cm.Problem.build(
         mesh, host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
-        potentials=[cm.Stored(energies(mesh, chi, stiffness)), cm.Storage(), cm.Diffusion(1.0)],
+        potentials=[cm.Stored(energies(mesh, chi, stiffness)), cm.Storage(), *others],
     )  # fmt: skip
 
 
@@ -136,22 +136,29 @@ def growth_rate(evolution: cm.Evolution, x: np.ndarray, chi: float, kappa: float
     return max((1.0 - 1.0 / size) / dt, 0.0)
 
 
+def growth_and_steps(
+    evolution: cm.Evolution, x: np.ndarray, chi: float, stiffness: str, name: str
+) -> tuple[float, list[float]]:
+    """Rate of the fastest wave of a named state, and the usual lengths of its steps."""
+    kappa = KAPPA[evolution.problem.mesh.dim]
+    rate = growth_rate(evolution, x, chi, kappa)
+    slowed = stiffness != "none" and name in NO_INTERFACE
+    return rate, limited(max(rate, incoherent_rate(evolution.concentration(x), chi, kappa)) if slowed else rate)
+
+
 def counts(path: str, chis, precision: str, stiffnesses=STIFFNESS) -> list[dict]:
     """One record a case."""
     mesh, out = load(path), []
     for stiffness in stiffnesses:
         for chi in chis:
-            made = problem(mesh, chi, stiffness)
+            made = problem(mesh, chi, stiffness, cm.Diffusion(1.0))
             solver = cm.Krylov(precision, max_iterations=150)
             evolution = cm.Evolution(made, cm.Newton(linear=solver))
             linear, b = None, right_hand_side(made)
             for name, (c, relax) in states(mesh.points).items():
                 x, linear = relaxed(evolution, made.state(c=c), relax, linear)
                 now = evolution.expand(x)
-                rate = growth_rate(evolution, x, chi, KAPPA[mesh.dim])
-                slowed = stiffness != "none" and name in NO_INTERFACE
-                wave = incoherent_rate(evolution.concentration(x), chi, KAPPA[mesh.dim]) if slowed else 0.0
-                usual = limited(max(rate, wave))
+                rate, usual = growth_and_steps(evolution, x, chi, stiffness, name)
                 for dt in sorted({*usual, *limited(rate)}):
                     linear = solver.forget(linear)
                     start = time.perf_counter()

@@ -29,10 +29,11 @@ class Peer(NamedTuple):
     packages: tuple[str, ...] = ()
     parallel: bool = False  # by MPI
     checks: str = "import dolfinx"
+    tolerance: str = ""  # the text that sets Newton's, in a script without the option --tol
 
 
 PEERS = {
-    "mumps": Peer("coupled_step_dolfinx.py", parallel=True),
+    "mumps": Peer("coupled_step_dolfinx.py", parallel=True, tolerance="solver.rtol = 1e-8"),
     "fieldsplit": Peer("coupled_step_dolfinx_fieldsplit.py"),
     "skfem": Peer("coupled_step_skfem.py", packages=("scikit-fem", "pypardiso"), checks="import skfem, pypardiso"),
     "ngsolve": Peer("coupled_step_ngsolve.py", packages=("ngsolve", "pypardiso"), checks="import ngsolve"),
@@ -70,6 +71,24 @@ def command(name: str, environments: Path, install: bool = False, ranks: int = 1
     if together and shutil.which("mpirun") is None:
         together = []
     return [*together, str(python), str(SCRIPTS / peer.script), *peer.options]
+
+
+def tightened(name: str, command: list[str], tol: float, folder: Path) -> list[str]:
+    """A peer's command with another tolerance of Newton's rule: as the option --tol, or in a copy of the script.
+
+    Raises:
+        ValueError: the script does not set it where we look.
+    """
+    text = PEERS[name].tolerance if name in PEERS else ""
+    if not text:
+        return [*command, "--tol", str(tol)]
+    script = SCRIPTS / PEERS[name].script
+    before, found, after = script.read_text().partition(text)
+    if not found:
+        raise ValueError(f"{script.name} has no `{text}`")
+    copy = folder / script.name
+    copy.write_text(before + text.rpartition(" ")[0] + f" {tol}" + after)
+    return [str(copy) if part == str(script) else part for part in command]
 
 
 def _install(name: str, peer: Peer, python: Path) -> None:

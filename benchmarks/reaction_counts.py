@@ -3,9 +3,9 @@
 usage: python -m benchmarks.reaction_counts MESH.npz [MESH.npz ...] [--stiffness E300 ...] [--states dilute ...]
        [--out benchmarks/results/NAME.json]
 
-States, stiffness, right-hand side and tolerance as in `krylov_counts`, at chi 3. `closed` has no reaction; `cells`
-reacts in the volume (a thin body through its faces), with diffusion and without; `facets` on the boundary; each at a
-given voltage and at a given current, which borders the matrix. Rates are of the exchange current, per step.
+States, steps, stiffness, right-hand side and tolerance as in `krylov_counts`, at chi 3. `closed` has no reaction;
+`cells` reacts in the volume (a thin body through its faces), with diffusion and without; `facets` on the boundary; each
+at a given voltage and at a given current, which borders the matrix. Rates are of the exchange current, per step.
 """
 
 import argparse
@@ -25,7 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import chemomech as cm
-from benchmarks.krylov_counts import KAPPA, energies, growth_rate, limited, load, relaxed, right_hand_side, states
+from benchmarks import krylov_counts
+from benchmarks.krylov_counts import growth_and_steps, load, relaxed, right_hand_side, states
 from benchmarks.record import hardware, write
 from chemomech.problem import Drive
 
@@ -42,10 +43,7 @@ def problem(mesh: cm.Mesh, stiffness: str, kind: str) -> cm.Problem:
     if kind != "closed":
         where = {"on": "boundary"} if kind == "facets" else {"thickness": 1.0}
         rest.append(cm.ButlerVolmer(cm.SymmetricExchange(1.0), V0=0.0, **where))
-    return cm.Problem.build(
-        mesh, host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
-        potentials=[cm.Stored(energies(mesh, CHI, stiffness)), cm.Storage(), *rest],
-    )  # fmt: skip
+    return krylov_counts.problem(mesh, CHI, stiffness, *rest)
 
 
 def at_rate(made: cm.Problem, k0: float) -> cm.Problem:
@@ -77,18 +75,18 @@ def counts(path: str, stiffnesses: Sequence[str] = STIFFNESS, names: Sequence[st
         made = {kind: problem(mesh, stiffness, kind) for kind in ("closed", *KINDS)}
         for name in names:
             here = {"mesh": Path(path).name, "stiffness": stiffness, "state": name}
-            out += [here | case for case in _of_state(mesh, name, made)]
+            out += [here | case for case in _of_state(mesh, stiffness, name, made)]
     return out
 
 
-def _of_state(mesh: cm.Mesh, name: str, problems: dict[str, cm.Problem]) -> list[dict]:
+def _of_state(mesh: cm.Mesh, stiffness: str, name: str, problems: dict[str, cm.Problem]) -> list[dict]:
     closed = problems["closed"]
     evolution = cm.Evolution(closed, cm.Newton(linear=cm.Krylov(max_iterations=150)))
     c, relax = states(mesh.points)[name]
     x, _ = relaxed(evolution, closed.state(c=c), relax)
-    state, growth, out = evolution.state(x), growth_rate(evolution, x, CHI, KAPPA[mesh.dim]), []
+    state, out = evolution.state(x), []
     known = {key: getattr(state, key) for key in ("c", "mu", "u") if key in state.values}
-    for dt in limited(growth)[1:]:  # the shortest is dominated by storage
+    for dt in growth_and_steps(evolution, x, CHI, stiffness, name)[1][1:]:  # the shortest is dominated by storage
         out.append({"kind": "closed", "rate": 0.0, "dt": dt} | count(evolution, state, dt, closed.drive(), None)[0])
         for kind in KINDS:
             linear = None  # what is set up once is kept: it does not depend on the rate

@@ -48,6 +48,19 @@ def coupled_steps(records: list[dict]) -> str:
     return _table("One coupled step; how many times longer the same step takes elsewhere", head, rows, records)
 
 
+def energies(records: list[dict]) -> str:
+    """How far the energies of converged steps are apart."""
+    rows = [
+        [
+            f"{case['mesh'].removesuffix('.npz')}, {_count(case['unknowns'])}", PEERS.get(name, name),
+            f"{record['tol']:.0e}", f"{difference:.1e}", f"{case['mass difference'][name]:.1e}",
+        ]
+        for record in records for case in record["meshes"] for name, difference in case["energy difference"].items()
+    ]  # fmt: skip
+    head = ["mesh, unknowns", "against", "Newton to", "energy differs by", "lithium by"]
+    return _table("The same steps, converged: relative differences", head, rows, records)
+
+
 def growths(records: list[dict]) -> str:
     """Time and memory against size."""
     rows = [
@@ -106,6 +119,7 @@ def devices(records: list[dict]) -> str:
 
 CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "coupled step": coupled_steps,
+    "converged coupled step": energies,
     "growth": growths,
     "counts": counts,
     "reaction counts": reactions,

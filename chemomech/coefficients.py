@@ -88,7 +88,7 @@ class FieldParts:
     def _reference(self):
         """A half-filled state at rest: what is taken as constant must not depend on where a run began."""
         state = self.problem.pack(self.problem.uniform(0.5))
-        return restrict(self.problem, state), state, state, 0.0
+        return self._call(restrict, state), state, state, 0.0
 
     def _scalars(self) -> Scalars:
         """The scalar matrices at the reference state."""
@@ -97,8 +97,12 @@ class FieldParts:
         mass, stiffness, gradient = (
             csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data
         )
-        thermal = float(self.problem.scales.apply(self.problem.host).RT)
-        return Scalars(mass, stiffness, gradient, float(self._start().relief) / thermal)
+        return Scalars(mass, stiffness, gradient, relief_of(self.problem, self._start()))
+
+
+def relief_of(problem: Problem, fixed: Steady) -> float:
+    """What the strain of the softest plane wave takes off the curvature, over R T."""
+    return float(fixed.relief) / float(problem.scales.apply(problem.host).RT)
 
 
 def places(problem: Problem, blocks: Blocks) -> Int[Array, " pairs"]:
@@ -233,7 +237,7 @@ def coefficients(problem: Problem, varying, fixed: Steady, groups, dt) -> Coeffi
         sites = zero.at[number].add(sites)
     mobility, reaction, curvature, kappa = total / sites
     positive = [jnp.maximum(v, 0.0) for v in (mobility, reaction, kappa)]
-    return Coefficients(positive[0], positive[1], curvature - RELIEVED * fixed.relief, positive[2])
+    return Coefficients(positive[0], positive[1], curvature - RELIEVED * fixed.relief, positive[2], fixed.relief)
 
 
 def steady(problem: Problem, x, rate, prev, t, normals) -> Steady:
@@ -301,11 +305,7 @@ def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:
             continue
         term = eqx.tree_at(lambda term: term.domain, whole, _thinned(whole.domain))
         params = per_domain(raw, member, term.domain)
-        entry = assembly.entries(term, params, expand(problem, x), rate, prev, t, jnp.ones(()))
-
-        def value(p, q, entry=entry, kinds=kinds, shape=term.domain.weight.shape):
-            return entry(p, q) if (p, q) in kinds else jnp.zeros(shape)
-
+        value = assembly.entries(term, params, expand(problem, x), rate, prev, t, jnp.ones(()))
         s = jnp.stack([jnp.stack([value(c, u[i] + a) for a in range(1, width)]) for i in range(dim)])
         C = jnp.stack([
             jnp.stack([jnp.stack([jnp.stack([value(u[i] + a, u[j] + b) for b in range(1, width)]) for j in range(dim)])

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .coefficients import coefficients, groups, normals, places, scalar_matrices, steady, varying
+from .coefficients import coefficients, groups, normals, places, relief_of, scalar_matrices, steady, varying
 from .errors import ConfigError
 from .evolution import Evolution, step_limit
 from .fem.blocks import Blocks, build_blocks
@@ -24,7 +24,7 @@ from .problem import Drive, Problem, compiled, expand, residual
 from .solve.border import Border
 from .solve.compiled_gmres import gmres
 from .solve.elastic_hierarchy import ElasticHierarchy
-from .solve.fieldsplit import Hierarchies, Memory, refresh, supported
+from .solve.fieldsplit import STRONG, Hierarchies, Memory, refresh, supported
 from .solve.krylov import Krylov, Preconditioned, solve_bordered
 from .solve.newton import STALLED, Newton, UpdateTest
 from .solve.operators import on_device
@@ -132,6 +132,10 @@ class CompiledStep:
         zero, place = jnp.zeros(len(blocks.indices)), places(problem, blocks)
         bodies = [_body(e, made, blocks, place, zero) for e in evolutions]
         bodies = _with_elastic_cycles(bodies, made, blocks)
+        strong = any(
+            b.steady and relief_of(e.problem, b.steady) > STRONG for e, b in zip(evolutions, bodies, strict=True)
+        )
+        made = dataclasses.replace(made, strong=strong)
         memory, frame = on_device(
             (made.memory(), dataclasses.replace(made, kept={}, elastic=None, stiffness=None, source=None))
         )
@@ -188,8 +192,7 @@ def _with_elastic_cycles(bodies: list[Body], made: Hierarchies, blocks: Blocks) 
     if made.elastic is None or data[0] is None or all(np.array_equal(v, data[0]) for v in data):
         return bodies
     matrices = [made.space.pattern.scipy(supported(made.space, v)).tocsr() for v in data]
-    cycles = len(made.elastic.lengths)
-    hierarchy = ElasticHierarchy(matrices[0], blocks.near_null, blocks.vertices, made.dtype, cycles=cycles)
+    hierarchy = ElasticHierarchy(matrices[0], blocks.near_null, blocks.vertices, made.dtype)
     return [body._replace(elastic=hierarchy.refresh(A)) for body, A in zip(bodies, matrices, strict=True)]
 
 
@@ -264,6 +267,8 @@ def _step(structure, body: Body, frame: Frame, ask: Ask, memory, rules: Rules) -
         blocks = {pair: made.space.block(values, pair) for pair in made.changing}
         k = None if made.scalar is None else coefficients(problem, sums, body.steady, frame.groups, ask.dte)
         new, learnt = refresh(made, blocks, k, s.memory)
+        if made.strong:  # all members or none, else each would pay for both
+            new = new._replace(again=jax.lax.pmax(new.again.astype(jnp.int32), AXIS) > 0)
         state = Preconditioned(made, new, Border(b.column, b.row, b.corner), learnt)
         wanted = jnp.where(s.running, -s.r, 0.0)  # the zero solution is found at once
         dx, its, reached = solve_bordered(

@@ -103,7 +103,7 @@ class Evolution:
 
     def start(self, state: State) -> Float[np.ndarray, " N"]:
         """Reduced unknowns of a state."""
-        return np.asarray(restrict(self.problem, self.problem.pack(state)))
+        return np.asarray(self._call(restrict, self.problem.pack(state)))
 
     def state(self, x: Float[np.ndarray, " N"]) -> State:
         """The state of reduced unknowns."""

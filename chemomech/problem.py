@@ -279,7 +279,12 @@ class Problem(eqx.Module):
 @functools.lru_cache(maxsize=128)
 def compiled(function: Callable, structure: Any) -> Callable:
     """A jitted kernel whose problem arrives as a flat list of arrays: the cheapest call that JAX has."""
-    return jax.jit(lambda leaves, *args: function(jax.tree.unflatten(structure, leaves), *args))
+
+    @functools.wraps(function)  # profiles and logs of compilation show its name
+    def kernel(leaves, *args):
+        return function(jax.tree.unflatten(structure, leaves), *args)
+
+    return jax.jit(kernel)
 
 
 def evaluated(problem: Problem, function: Callable, *args: Any) -> Any:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import compare, device, growth, peer, record, table
+from benchmarks import clock, compare, device, growth, peer, record, table
 from chemomech.fem.mesh import box, rectangle
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +30,15 @@ def plane(tmp_path):
     mesh = rectangle(1.0, 1.0, 8, 8)
     np.savez(tmp_path / "plane.npz", points=mesh.points - 0.5, cells=mesh.cells, kappa=0.1)
     return tmp_path / "plane.npz"
+
+
+@pytest.fixture
+def superlu(tmp_path):
+    """The same step with a direct solver, as a peer."""
+    script = tmp_path / "superlu.sh"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m benchmarks.coupled_step "$@" --backend superlu\n')
+    script.chmod(0o755)
+    return script
 
 
 @pytest.fixture
@@ -91,6 +100,27 @@ def test_missing_peers_say_why():
     assert peer.command("mpirun -n 2 solve", Path("nowhere")) == ["mpirun", "-n", "2", "solve"]
 
 
+def test_newton_of_a_peer_can_be_made_tighter(tmp_path):
+    """By its option, or by the number in a copy of its script; the script itself stays."""
+    script = peer.SCRIPTS / "coupled_step_dolfinx.py"
+    before = script.read_text()
+    made = peer.tightened("mumps", ["python", str(script), "m.npz"], 1e-12, tmp_path)
+    assert made == ["python", str(tmp_path / script.name), "m.npz"]
+    assert Path(made[1]).read_text().replace("solver.rtol = 1e-12", "solver.rtol = 1e-08") == before.replace(
+        "solver.rtol = 1e-8", "solver.rtol = 1e-08"
+    )
+    assert script.read_text() == before
+    assert peer.tightened("skfem", ["python", "s.py"], 1e-12, tmp_path) == ["python", "s.py", "--tol", "1e-12"]
+
+
+def test_compilation_inside_compilation_counts_once():
+    """Stretches of time that lie in each other or overlap."""
+    watch = clock.Clock()
+    for start, end in ((1.0, 2.0), (3.0, 4.0), (0.5, 5.0), (6.0, 7.0), (6.5, 8.0)):
+        watch.add(start, end)
+    assert watch.compile == pytest.approx(4.5 + 2.0)
+
+
 def test_medians_of_alternating_runs():
     """Pair by pair, the first step left out; what a second core gives."""
 
@@ -136,22 +166,30 @@ def test_kernels_of_a_loop_are_counted_once():
 
 
 @pytest.mark.slow
-def test_coupled_step_and_comparison(plane, tmp_path):
+def test_coupled_step_and_comparison(plane, superlu, tmp_path):
     """A direct solver as the peer: the same energies and masses, two rounds, a record on disk."""
-    other = f"{sys.executable} -m benchmarks.coupled_step"
-    script = tmp_path / "superlu.sh"
-    script.write_text(f'#!/bin/sh\nexec {other} "$@" --backend superlu\n')
-    script.chmod(0o755)
     out = tmp_path / "record.json"
-    arguments = ["--peer", script, "torch-fem", "--steps", 2, "--rounds", 1, "--pin", "--out", out]
+    arguments = ["--peer", superlu, "torch-fem", "--steps", 2, "--rounds", 1, "--pin", "--out", out]
     started("compare", plane, *arguments)
     made = json.loads(out.read_text())
     case = made["meshes"][0]
-    assert case["energy difference"][str(script)] < 1e-7
-    assert case["mass difference"][str(script)] < 1e-12
+    assert case["energy difference"][str(superlu)] < 1e-7
+    assert case["mass difference"][str(superlu)] < 1e-12
     assert case["mass drift"] < 1e-12
     assert "torch-fem" in made["skipped"]
     assert "| plane, " in table.coupled_steps([made])
+    assert made["claim"] == "coupled step"
+
+
+@pytest.mark.slow
+def test_energies_of_converged_steps(plane, superlu, tmp_path):
+    """GMRES and a direct solver, Newton to 1e-12: the same energy but for round-off."""
+    out = tmp_path / "record.json"
+    started("compare", plane, "--peer", superlu, "--steps", 2, "--rounds", 1, "--tol", 1e-12, "--out", out)
+    made = json.loads(out.read_text())
+    assert made["claim"] == "converged coupled step"
+    assert made["meshes"][0]["energy difference"][str(superlu)] < 1e-11
+    assert f"| {superlu} | 1e-12 |" in table.energies([made])
 
 
 @pytest.mark.slow

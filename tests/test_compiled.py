@@ -45,29 +45,32 @@ def solid(n):
 
 
 def kernels(problem, linear, monkeypatch) -> dict[str, str]:
-    """The lowered text of every kernel that a step and its measures call, by the name of its function."""
+    """The lowered text of the kernels of a step and its measures, by the name of its function.
+
+    None is compiled: what it would give is replaced by zeros. A real step calls no others (tested below).
+    """
     texts: dict[str, str] = {}
     compiled = Kernels.compiled
 
-    def recorded(self, function):
-        kernel = compiled(self, function)
-
+    def lowered(self, function):
         def call(*args):
-            texts.setdefault(function.__name__, kernel.lower(*args).as_text())
-            return kernel(*args)
+            made = compiled(self, function).lower(*args)
+            texts.setdefault(function.__name__, made.as_text())
+            return jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), made.out_info)
 
         return call
 
     with monkeypatch.context() as patched:
-        patched.setattr(Kernels, "compiled", recorded)
+        patched.setattr(Kernels, "compiled", lowered)
         evolution = Evolution(problem, cm.Newton(linear=linear))
-        volts = {"V": 3.4} if "V" in problem.scalars else {}
-        x = evolution.start(problem.state(c=lambda p: 0.5 + 0.3 * np.tanh((p[:, 0] - 2e-8) / 5e-9), **volts))
-        result = evolution.backward_euler(x, 1e-3, drive=problem.drive(V=("value", 3.4)))
-        assert result.converged, result.reason
-        evolution.measures(result.x)
-        evolution.current(result.x)
-        evolution.mean(result.x)
+        x = evolution.start(problem.uniform(0.5))
+        now, drive = evolution.expand(x), problem.drive()
+        evolution.residual(x, (now, now, 0.0, 1.0), drive)
+        tangent = evolution.tangent(x, (now, now, 0.0, 1.0), drive)
+        if linear.knows_fields:
+            tangent.scalars(), tangent.coefficients()
+        evolution.limit(x, x), evolution.norms(x)
+        evolution.measures(x), evolution.current(x), evolution.mean(x)
     return texts
 
 
@@ -90,6 +93,25 @@ def test_kernels_do_not_know_the_mesh(make, linear, monkeypatch):
     for name, text in large.items():
         assert max(constants(text), default=0) <= LARGEST, name
         assert len(text) <= 1.02 * len(small[name]) + 500, name  # longer only by the digits of its shapes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "linear"), [(plane, cm.Krylov()), (plane, cm.HostDirect()), (solid, cm.Krylov())],
+    ids=lambda v: getattr(v, "__name__", type(v).__name__),
+)  # fmt: skip
+def test_a_step_calls_no_other_kernels(make, linear, monkeypatch):
+    """The list above is that of a step which is really taken."""
+    problem, called = make(4), set()
+    known, compiled = set(kernels(problem, linear, monkeypatch)), Kernels.compiled
+    monkeypatch.setattr(Kernels, "compiled", lambda self, f: called.add(f.__name__) or compiled(self, f))
+    evolution = Evolution(problem, cm.Newton(linear=linear))
+    volts = {"V": 3.4} if "V" in problem.scalars else {}
+    x = evolution.start(problem.state(c=lambda p: 0.5 + 0.3 * np.tanh((p[:, 0] - 2e-8) / 5e-9), **volts))
+    result = evolution.backward_euler(x, 1e-3, drive=problem.drive(V=("value", 3.4)))
+    assert result.converged, result.reason
+    evolution.measures(result.x), evolution.current(result.x), evolution.mean(result.x)
+    assert called <= known
 
 
 def test_a_closure_would_be_found():

@@ -252,15 +252,21 @@ def columns(term: Term, params, now, rate, prev, t, dt) -> dict[tuple[int, int],
 def entries(term: Term, parameters, now, rate, prev, t, dt) -> Callable[[int, int], Float[Array, "q e"]]:
     """A function that gives one entry (row, column) of a term's pointwise tangent."""
     here = [evaluate(term, *state) for state in (now, rate, prev)]
+    kinds, shape = dict(term.entries), term.domain.weight.shape
+    groups = colour(kinds, tuple(Entry))
+    where = {q: k for k, group in enumerate(groups) for q in group}
 
     @functools.cache
-    def column(q: int):
+    def columns_of(k: int):
         return _columns(
-            term.density, len(now[0]), term.domain.dim, ((q,),), _flat(here[0]), here[1], here[2],
+            term.density, len(now[0]), term.domain.dim, (tuple(groups[k]),), _flat(here[0]), here[1], here[2],
             *_context(term), t, dt, parameters,
         )[0]  # fmt: skip
 
-    return lambda p, q: jnp.broadcast_to(column(q)[p], term.domain.weight.shape)
+    def entry(p: int, q: int):
+        return jnp.broadcast_to(columns_of(where[q])[p], shape) if (p, q) in kinds else jnp.zeros(shape)
+
+    return entry
 
 
 def scattered(data: Float[Array, " nnz"], values, domain: Domain, place: Int[Array, "k k e"]) -> Array:

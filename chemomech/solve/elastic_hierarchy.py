@@ -12,15 +12,7 @@ from .host_matrix import HostMatrix
 from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 
 COARSEST = 300
-SPECTRUM = 0.4, 1.0  # of a cycle times its matrix
-ONE = 1.2  # a cycle leaves u too stiff; longer, the error has both signs and c feels less of it
-
-
-def two_lengths() -> tuple[float, float]:
-    """Of two cycles, those of the Chebyshev polynomial that is least on the spectrum."""
-    low, high = SPECTRUM
-    centre, reach = 0.5 * (low + high), 0.5 * (high - low) * np.sqrt(0.5)
-    return float(1.0 / (centre + reach)), float(1.0 / (centre - reach))
+LENGTH = 1.2  # a cycle leaves u too stiff; longer, the error has both signs and c feels less of it
 
 
 class ScaledCycle(NamedTuple):
@@ -29,15 +21,11 @@ class ScaledCycle(NamedTuple):
     inverse: Any  # L^-1
     transposed: Any  # L^-T
     cycle: Multigrid
-    lengths: tuple[float, ...]  # of the step that each of one or more cycles takes
+    length: float  # of the step
 
     def __call__(self, b):
         """The approximate solution of A x = b."""
-        b = self.inverse @ b
-        y = self.lengths[0] * self.cycle(b)
-        for length in self.lengths[1:]:
-            y = y + length * self.cycle(b - self.cycle.levels[0].A @ y)
-        return self.transposed @ y
+        return self.transposed @ (self.length * self.cycle(self.inverse @ b))
 
 
 class ElasticHierarchy:
@@ -50,15 +38,13 @@ class ElasticHierarchy:
         dtype: precision inside the cycle.
         degree: of the smoothing polynomial.
         ratio: of the part of the spectrum that is smoothed.
-        cycles: in one application, one or two.
     """
 
     def __init__(
         self, A: csr_matrix, near_null: Float[np.ndarray, "nodes dim modes"], vertices: csr_matrix | None = None,
-        dtype: Any = np.float64, degree: int = 2, ratio: float = 8.0, cycles: int = 1,
+        dtype: Any = np.float64, degree: int = 2, ratio: float = 8.0,
     ):  # fmt: skip
         _, dim, modes = near_null.shape
-        self.lengths = (ONE,) if cycles == 1 else two_lengths()
         self.visits = 2 if dim == 2 else 1  # coarse levels cost little in the plane
         self.dtype, self.ratio = np.dtype(dtype), ratio
         self.prolongations, self.blocks, self.degrees = [], [dim], []
@@ -91,11 +77,11 @@ class ElasticHierarchy:
             factor, inverse = below or (None, None)
         if not levels:  # small enough for its inverse
             A = csr_matrix(first @ A @ first.T)
-        lengths = self.lengths if levels else (1.0,)
+        length = LENGTH if levels else 1.0
         coarsest = np.linalg.inv(A.toarray()).astype(self.dtype)
         square = (self.blocks[0],) * 2
         cycle = Multigrid(tuple(levels), coarsest, self.visits)
-        return ScaledCycle(self._blocked(first, square), self._blocked(first.T, square), cycle, lengths)
+        return ScaledCycle(self._blocked(first, square), self._blocked(first.T, square), cycle, length)
 
     def _blocked(self, A: Any, shape: tuple[int, int]) -> HostMatrix:
         return HostMatrix(bsr_matrix(csr_matrix(A), blocksize=shape).astype(self.dtype))

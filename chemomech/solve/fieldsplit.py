@@ -13,14 +13,18 @@ from jaxtyping import Array, Float
 from ..errors import SolveError
 from .elastic_hierarchy import ElasticHierarchy, ScaledCycle
 from .fields import FieldOperator, FieldTangent, Pair, Space
+from .inner_iterations import conjugate_gradients, lowest_eigenpair
 from .multigrid import Multigrid
-from .operators import choose, devices_of, namespace, on_device, pytree, repeat, replaced
-from .root_matching import Coefficients, roots, shifted
+from .operators import choose, devices_of, namespace, on_device, pytree, replaced
+from .root_matching import LEAST, Coefficients, roots, shifted
 from .scalar_hierarchy import ScalarHierarchy, Values, between
 
 Vector = Float[Array, " N"]
 CHANGED = 0.25  # of the stiffness, from which a new elastic cycle pays
-STRONG = 4.0  # relief of the curvature by strain, over R T, from which a second elastic cycle saves more than it costs
+STRONG = 4.0  # relief of the curvature by strain, over R T, from which a second sweep may be needed
+LONG = 4.0  # a step, over the growth time of a wave that relief alone would drive, from which it saves iterations
+ROOTS = 0.7, 3.5  # of what two sweeps leave, as a polynomial in eigenvalues of a sweep times the matrix: less than one
+# of each part with an eigenvalue below 4.2; the largest seen is 3.9
 
 
 class ElasticSource:
@@ -58,6 +62,7 @@ class Hierarchies:
     balance: Any
     stiffness: Any  # values for which the elastic cycle was made, where they change
     changing: tuple[Pair, ...] = eqx.field(static=True)  # the other blocks
+    strong: bool = eqx.field(static=True)  # is the relief of the curvature by strain?
     dtype: str = eqx.field(static=True)
     source: ElasticSource | None = eqx.field(static=True)
 
@@ -85,17 +90,17 @@ class Hierarchies:
             weights[b.c] = weights[b.mu] = 1.0 / np.sqrt(scalars.mass.data[space.pattern.diagonal])
         if "u" in space.unknowns:
             A = space.pattern.scipy(supported(space, blocks["u", "u"]))
-            cycles = 2 if scalars is not None and scalars.relief > STRONG else 1
-            hierarchy = ElasticHierarchy(A.tocsr(), b.near_null, b.vertices, dtype, cycles=cycles)
+            hierarchy = ElasticHierarchy(A.tocsr(), b.near_null, b.vertices, dtype)
             source, elastic = ElasticSource(hierarchy, space), hierarchy.refresh(A.tocsr())
             weights[b.u.ravel()] = 1.0 / np.sqrt(A.diagonal())
         mass, gradient = (scalars.mass.data, scalars.gradient.data) if scalars else (None, None)
         lumped = np.asarray(abs(scalars.mass).sum(1)).ravel() if scalars else None
+        strong = "u" in space.unknowns and scalars is not None and scalars.relief > STRONG
         weights, steady = weights[: space.size], ("u", "u") not in changing
         stiffness, source = (None, None) if steady else (blocks["u", "u"], source)
         return cls(
-            space, kept, mass, gradient, lumped, scalar, elastic, weights, tangent.balance, stiffness, changing, dtype,
-            source,
+            space, kept, mass, gradient, lumped, scalar, elastic, weights, tangent.balance, stiffness, changing,
+            strong, dtype, source,
         )  # fmt: skip
 
     def renewed(self, blocks: dict[Pair, Any]) -> Hierarchies:
@@ -142,6 +147,7 @@ class Refreshed(NamedTuple):
     c: Scaled | None
     gamma: Vector | None
     slope: Vector | None
+    again: Any = False  # does a second sweep pay?
 
 
 def refresh(
@@ -162,7 +168,14 @@ def refresh(
     g2 = shifted(g, k.curvature, lowest, xp)
     H2 = space.held("c", made.gradient + 0.5 * M * (g2[i] + g2[j]))
     mu, (c, landscape) = made.scalar.values(H1, k.mobility, mass), _scaled(made, H2, k.kappa, g2, memory)
-    return Refreshed(blocks, mu, c, gamma, g2 - k.curvature), Memory(mode, landscape, c, known)
+    again = made.strong and _growth(k) > LONG
+    return Refreshed(blocks, mu, c, gamma, g2 - k.curvature, again), Memory(mode, landscape, c, known)
+
+
+def _growth(k: Coefficients) -> Any:
+    """dt times the growth rate of the fastest wave that relief alone would drive: by diffusion, or by the reaction."""
+    xp = namespace(k.kappa)
+    return k.relief * xp.max(xp.maximum(0.25 * k.relief * k.mobility / xp.maximum(k.kappa, LEAST), k.reaction))
 
 
 def operator(made: Hierarchies, new: Refreshed) -> FieldOperator:
@@ -173,7 +186,11 @@ def operator(made: Hierarchies, new: Refreshed) -> FieldOperator:
 
 @pytree
 class FieldSplit:
-    """An approximate inverse of the nodal tangent: c and mu by two scalar cycles, then u."""
+    """An approximate inverse of the nodal tangent: c and mu by two scalar cycles, then u; in one sweep or two.
+
+    c's matrix holds one relief by strain for waves of all directions. Where strain is strong and anisotropic, that is
+    wrong for some by as much as the curvature itself; in long steps a second sweep, of what the first left, mends it.
+    """
 
     space: Space
     mu_cycle: Multigrid | None
@@ -183,27 +200,35 @@ class FieldSplit:
     mass: Any
     elastic_cycle: ScaledCycle | None
     force: Any  # rows of u, columns of c
+    matrix: FieldOperator | None  # where there may be a second sweep
+    again: Any  # whether there is one
     dtype: str = eqx.field(static=True)
     transposed: bool = eqx.field(static=True, default=False)
 
     @classmethod
-    def of(cls, made: Hierarchies, new: Refreshed) -> FieldSplit:
-        """The preconditioner of a tangent."""
-        pattern, force = made.space.pattern, {**made.kept, **new.blocks}.get(("u", "c"))
+    def of(cls, made: Hierarchies, new: Refreshed, matrix: FieldOperator) -> FieldSplit:
+        """The preconditioner of a tangent, whose nodal block is the matrix."""
         cycles, mass = (None, None), None
         if made.scalar is not None:
-            cycles, mass = (made.scalar.cycle(new.mu), _cycle(made, new.c)), pattern.matrix(made.mass)
-        force = None if force is None else pattern.matrix(force)
-        return cls(made.space, *cycles, new.gamma, new.slope, mass, made.elastic, force, made.dtype)
+            cycles, mass = (made.scalar.cycle(new.mu), _cycle(made, new.c)), made.space.pattern.matrix(made.mass)
+        force, whole = matrix.blocks.get(("u", "c")), matrix if made.strong else None
+        return cls(made.space, *cycles, new.gamma, new.slope, mass, made.elastic, force, whole, new.again, made.dtype)
 
     @property
     def T(self) -> FieldSplit:
         """The transpose."""
-        force = None if self.force is None else self.force.T
-        return dataclasses.replace(self, force=force, transposed=not self.transposed)
+        force, matrix = (None if A is None else A.T for A in (self.force, self.matrix))
+        return dataclasses.replace(self, force=force, matrix=matrix, transposed=not self.transposed)
 
     def __call__(self, b: Vector) -> Vector:
         """About K^-1 b, or K^-T b."""
+        x = self._swept(b)
+        return x if self.matrix is None else choose(self.again, lambda: self._swept_again(b, x / ROOTS[0]), lambda: x)
+
+    def _swept_again(self, b: Vector, x: Vector) -> Vector:
+        return x + self._swept(b - self.matrix @ x) / ROOTS[1]
+
+    def _swept(self, b: Vector) -> Vector:
         parts = self.space.split(b)
         return self.space.join(parts | (self._transposed(**parts) if self.transposed else self._forward(**parts)))
 
@@ -285,7 +310,7 @@ def _scaled(made: Hierarchies, H, kappa: Vector, w: Vector, memory: Memory) -> t
     def landscape():
         A = p.matrix(H)
         v, before = choose(memory.known, lambda: (memory.landscape, memory.earlier), first)
-        v = refined(A, made.lumped, v, _inside(made, _cycle(made, before)), xp.where(memory.known, 2, 3))
+        v = conjugate_gradients(A, made.lumped, v, _inside(made, _cycle(made, before)), xp.where(memory.known, 2, 3))
         v = xp.maximum(v, 0.5 / xp.max(xp.abs(w)))
         mass = xp.maximum(v * (A @ v) / made.lumped, 1e-3 * v)
         return Scaled(v, made.scalar.values(H * v[p.rows] * v[p.indices], kappa * v**2, mass)), v
@@ -315,48 +340,3 @@ def _lowest(made: Hierarchies, k: Coefficients, memory: Memory):
         return value, mode, xp.ones_like(memory.known)
 
     return choose(xp.min(f) < 0.0, estimate, lambda: (xp.zeros(()), memory.mode, xp.zeros_like(memory.known)))
-
-
-def refined(A: Any, b: Vector, x: Vector, precondition: Any, steps: Any) -> Vector:
-    """A few steps of preconditioned conjugate gradients for A x = b."""
-    xp = namespace(b)
-
-    def step(carry):
-        x, r, p, old = carry
-        z = precondition(r)
-        new = r @ z
-        p = z + (xp.maximum(new, 0.0) / old) * p
-        q = A @ p
-        good = (new > 0.0) & (p @ q > 0.0)  # else a direction of negative curvature: stay
-        length = xp.where(good, new, 0.0) / xp.where(good, p @ q, 1.0)
-        return x + length * p, r - length * q, p, xp.where(good, new, old)
-
-    return repeat(steps, step, (x, b - A @ x, xp.zeros_like(b), xp.ones(())))[0]
-
-
-def lowest_eigenpair(A: Any, M: Any, precondition: Any, x: Vector, steps: Any) -> tuple[Any, Vector]:
-    """A few steps of LOBPCG with one vector for A x = lambda M x; one product with each matrix a step."""
-    xp = namespace(x)
-
-    def step(carry):
-        value, v, p = carry
-        w = precondition(v[1] - value * v[2])
-        basis = [v, _normalised(xp.stack([w, A @ w, M @ w])), _normalised(p)]
-        a, m = (xp.array([[left[0] @ right[k] for right in basis] for left in basis]) for k in (1, 2))
-        size, directions = xp.linalg.eigh(0.5 * (m + m.T))
-        good = size > 1e-10
-        kept = directions * xp.where(good, 1.0 / xp.sqrt(xp.where(good, size, 1.0)), 0.0)
-        small = kept.T @ (0.5 * (a + a.T)) @ kept
-        values, vectors = xp.linalg.eigh(small + xp.diag(xp.where(good, 0.0, 1.0 + 2.0 * xp.sum(xp.abs(small)))))
-        y = kept @ vectors[:, 0]
-        p = y[1] * basis[1] + y[2] * basis[2]
-        return values[0], _normalised(y[0] * v + p), p
-
-    v = _normalised(xp.stack([x, A @ x, M @ x]))  # rows: vector, A times it, M times it
-    value, v, _ = repeat(steps, step, (v[0] @ v[1], v, xp.zeros_like(v)))
-    return value, v[0]
-
-
-def _normalised(v):
-    xp = namespace(v)
-    return v / xp.maximum(xp.sqrt(v[0] @ v[2]), 1e-300)

@@ -56,16 +56,17 @@ class Preconditioned(NamedTuple):
         known = namespace(self.memory.known).zeros_like(self.memory.known)
         return self._replace(memory=self.memory._replace(known=known))
 
-    def inverse(self, *, transpose: bool = False) -> Elimination:
-        """About the inverse of the matrix, or of its transpose."""
-        split = FieldSplit.of(self.hierarchies, self.refreshed)
+    def inverse(self, *, transpose: bool = False, system: Bordered | None = None) -> Elimination:
+        """About the inverse of the matrix, or of its transpose; `system` is the matrix where it is at hand."""
+        split = FieldSplit.of(self.hierarchies, self.refreshed, (system or self.system).matrix)
         return Elimination.of(split.T, self.border.T) if transpose else Elimination.of(split, self.border)
 
 
 class Krylov(AbstractLinearSolver):
     """Right-preconditioned GMRES in a norm that weighs every field by its mass or stiffness.
 
-    The preconditioner takes c and mu by two scalar solves with pointwise root matching and u by one elastic cycle.
+    The preconditioner takes c and mu by two scalar solves with pointwise root matching and u by one elastic cycle; in
+    long steps under strong misfit it goes over the fields twice.
 
     Args:
         precision: "double" or "single", inside the cycles.
@@ -196,7 +197,7 @@ def _failure(state: Preconditioned, b: Vector, iterations: int, reached: float, 
 
 def _lost(state: Preconditioned, b: Vector) -> bool:
     """Whether a finite right-hand side gives what is not finite; of the nodal block, as the border may be singular."""
-    split = FieldSplit.of(state.hierarchies, state.refreshed)
+    split = FieldSplit.of(state.hierarchies, state.refreshed, state.system.matrix)
     return not np.all(np.isfinite(split(b[: len(b) - len(state.border.corner)])))
 
 
@@ -211,7 +212,8 @@ def solve_bordered(
     state: Preconditioned, b: Vector, rtol: Any, *, transpose: bool, max_iterations: int, method: Any
 ) -> tuple[Vector, Any, Any]:
     """x, iterations and relative residual; pure, of the state's arrays alone, with either GMRES as `method`."""
-    system, inverse, w = state.system, state.inverse(transpose=transpose), state.weights
+    system, w = state.system, state.weights
+    inverse = state.inverse(transpose=transpose, system=system)
     A = system.T if transpose else system
     x, its, reached = method(
         lambda v: w * (A @ v), lambda v: inverse(v / w), w * b, rtol=rtol, max_iterations=max_iterations

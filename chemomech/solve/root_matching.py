@@ -22,6 +22,7 @@ class Coefficients(NamedTuple):
     reaction: Nodal  # dt r, rate of the reaction on cells
     curvature: Nodal  # f = d2psi/dc2 with the strain of the softest plane wave relaxed
     kappa: Nodal
+    relief: Float[Array, ""] | float = 0.0  # what the strain of that wave has taken off f
 
 
 class Roots(NamedTuple):
