@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .coefficients import FieldParts
-from .fem import assembly
 from .fem.assembly import Tangent
-from .fem.slices import across, over_slices
+from .fem.slices import over_slices
 from .kernels import Kernels
+from .measures import Measures, content, current, measures
 from .problem import (
     BUDGET,
     Drive,
@@ -26,11 +26,8 @@ from .problem import (
     State,
     constants,
     expand,
-    ledger,
     residual,
     restrict,
-    stress_at_points,
-    stresses,
     tangent,
 )
 from .solve.fields import FieldTangent
@@ -40,18 +37,6 @@ from .solve.step import Formula
 from .units import parse
 
 FRACTION_TO_BOUNDARY = 0.9
-
-
-class Measures(NamedTuple):
-    """Scalars of one state, in SI."""
-
-    mean: float  # lithium over sites [1]
-    c_min: float
-    c_max: float
-    current: float  # insertion current [A]
-    energies: dict[str, float]  # [J]
-    principal: float  # largest principal stress [Pa]
-    von_mises: float  # largest von Mises stress [Pa]
 
 
 class Evolution:
@@ -79,7 +64,7 @@ class Evolution:
         self._call = Kernels(problem, float(parse(budget, "byte", name="budget")), devices)
         self.constants = self._call(constants, problem.pack(problem.uniform(0.5)))
         ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
-        self._sites = float(self._call(_content, ones)) if "c" in problem.fields else 0.0
+        self._sites = float(self._call(content, ones)) if "c" in problem.fields else 0.0
         self._balance = problem.balance()
 
     @functools.cached_property
@@ -184,7 +169,7 @@ class Evolution:
 
     def mass(self, x) -> float:
         """Amount of lithium in scaled units (the integral of c over the body when there are no units)."""
-        return float(self._call(_content, self.expand(x)[0]))
+        return float(self._call(content, self.expand(x)[0]))
 
     def mean(self, x) -> float:
         """Lithium over sites [1]."""
@@ -198,12 +183,12 @@ class Evolution:
         """Insertion current through all reacting faces [A]."""
         if "V" not in self.problem.scalars:
             return 0.0
-        return float(self._call(_current, x)) * self.problem.scales.of("A")
+        return float(self._call(current, x)) * self.problem.scales.of("A")
 
     def measures(self, x) -> Measures:
         """All scalars that a history records."""
         scales = self.problem.scales
-        out = self._call(_measures, x)
+        out = self._call(measures, x)
         energies = {name: float(v) * scales.of("J") for name, v in out["energies"].items()}
         mean = float(out["content"]) / self._sites if self._sites else 0.0
         stress = scales.of("Pa")
@@ -229,86 +214,6 @@ def _residual(problem: Problem, x, rate, prev, t, dt, prescribed, value):
 
 def _tangent(problem: Problem, constants, x, rate, prev, t, dt, prescribed, value):
     return tangent(problem, constants, x, rate, prev, t, dt, Drive(prescribed, value))
-
-
-def _content(problem: Problem, Z: Float[Array, "fields n"]) -> Float[Array, ""]:
-    """Integral of c_max c over all cells, scaled."""
-
-    def add(part, total):
-        for dom, weight, c_max in _volumes(part):
-            total = total + jnp.sum(weight * c_max * dom.at_points(Z)[part.fields.index("c")][0])
-        return total
-
-    return over_slices(problem, add, jnp.zeros(()))
-
-
-def _volumes(problem: Problem):
-    """Domains that hold lithium, their volume weights and site densities; one term covers each cell once."""
-    from .physics.transport import Amount, Storage
-    from .tensors import Vector
-
-    for term, member, params in zip(problem.terms, problem.members, problem.parameters(), strict=True):
-        if any(isinstance(problem.potentials[k], Storage | Amount) for k in member):
-            weight = term.domain.weight * params[2].weight(Vector(*term.domain.x))
-            yield term.domain, weight, params[1].c_max
-
-
-def _current(problem: Problem, x) -> Float[Array, ""]:
-    """dL/dV per time: the reaction current."""
-    now = expand(problem, x)
-    one, zero = jnp.ones(()), jnp.zeros(())
-
-    def add(part, total):
-        def potential(s):
-            return assembly.potential(part.terms, part.parameters(), (now[0], s), now, now, now, zero, one)
-
-        return total + jax.grad(potential)(now[1])
-
-    return over_slices(problem, add, jnp.zeros_like(now[1]))[problem.scalars.index("V")]
-
-
-def _measures(problem: Problem, x) -> dict[str, Any]:
-    now = expand(problem, x)
-    zero = jnp.zeros(())
-    out: dict[str, Any] = {"energies": ledger(problem, now), "content": zero, "c_min": zero, "c_max": zero}
-    if "c" in problem.fields:
-        c = now[0][problem.fields.index("c")]
-        out |= {"content": _content(problem, now[0]), "c_min": jnp.min(c), "c_max": jnp.max(c)}
-    out["current"] = _current(problem, x) if "V" in problem.scalars else zero
-    stressed = "u.x" in problem.fields and any(p.stored() for p in problem.potentials)
-    peaks = _peaks(problem, now) if stressed else (zero, zero)
-    return out | {"principal": peaks[0], "von_mises": peaks[1]}
-
-
-def _peaks(problem: Problem, packed: Packed):
-    """Largest principal and von Mises stress at the points."""
-    energies = [p for p in problem.potentials if p.stored()]
-    if len({p.on for p in energies}) > 1:  # stresses of several terms add up
-        return across(problem, _largest(stress_at_points(problem, packed)), "max")
-
-    def add(part, most):
-        term, stress = stresses(part, packed)[0]
-        return jax.tree.map(jnp.maximum, most, _largest(stress, term.domain.weight > 0))  # not of padding
-
-    return over_slices(problem, add, (jnp.asarray(-jnp.inf), jnp.asarray(0.0)), "max")
-
-
-def _largest(stress, counted=True):
-    xx, yy, zz, yz, xz, xy = stress
-    von_mises = jnp.sqrt(0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2) + 3 * (yz**2 + xz**2 + xy**2))
-    principal = jnp.where(counted, _largest_principal(xx, yy, zz, yz, xz, xy), -jnp.inf)
-    return jnp.max(principal), jnp.max(jnp.where(counted, von_mises, 0.0))
-
-
-def _largest_principal(xx, yy, zz, yz, xz, xy):
-    """Largest eigenvalue of a symmetric tensor by the trigonometric formula."""
-    mean = (xx + yy + zz) / 3
-    a, b, c = xx - mean, yy - mean, zz - mean
-    J2 = 0.5 * (a**2 + b**2 + c**2) + yz**2 + xz**2 + xy**2
-    J3 = a * (b * c - yz**2) - xy * (xy * c - yz * xz) + xz * (xy * yz - b * xz)
-    radius = jnp.sqrt(jnp.maximum(J2, 1e-300) / 3)
-    cosine = jnp.clip(J3 / jnp.maximum(2 * radius**3, 1e-300), -1.0, 1.0)
-    return mean + 2 * radius * jnp.cos(jnp.arccos(cosine) / 3)
 
 
 def _norms(problem: Problem, dx) -> Float[Array, " k"]:

@@ -354,50 +354,61 @@ def ledger(problem: Problem, now: Packed) -> dict[str, Any]:
     """Scaled stored energy of each named part, summed over domains."""
 
     def add(part, total):
-        out = dict(total)
         for term, params in zip(part.terms, part.parameters(), strict=True):
-            s = _local(part, term, params, now)
-            weight = term.domain.weight * params[2].weight(s.x)
-            for energy in (energy for p in params[0] for energy in p.stored()):
-                out[energy.name] = out[energy.name] + jnp.sum(weight * energy(s))
-        return out
+            total = booked(total, term, params, stored(part, term, params, now)[0])
+        return total
 
-    names = [energy.name for p in problem.potentials for energy in p.stored()]
-    return over_slices(problem, add, {name: jnp.zeros(()) for name in names})
+    return over_slices(problem, add, no_energy(problem))
+
+
+def no_energy(problem: Problem) -> dict[str, Any]:
+    """Zeros to add to."""
+    return {energy.name: jnp.zeros(()) for p in problem.potentials for energy in p.stored()}
+
+
+def booked(total: dict[str, Any], term: Term, params: Any, densities) -> dict[str, Any]:
+    """A ledger with the (name, density) pairs of a term integrated and added."""
+    weight, out = term.domain.weight * params[2].weight(Vector(*term.domain.x)), dict(total)
+    for name, density in densities:
+        out[name] = out[name] + jnp.sum(weight * density)
+    return out
+
+
+def stored(problem: Problem, term: Term, params: Any, now: Packed):
+    """Stored energies of a term at its points, (name, density), and its part of the stress d psi / d strain, if any."""
+    s, shape = _local(problem, term, params, now), term.domain.weight.shape
+    energies = [energy for p in params[0] for energy in p.stored()]
+
+    def densities(s):
+        return [(energy.name, jnp.broadcast_to(energy(s), shape)) for energy in energies]
+
+    if not energies or term.domain.normal is not None or "u.x" not in problem.fields:
+        return densities(s), None
+    H = jax.tree.map(lambda a: jnp.broadcast_to(jnp.asarray(a, float), shape), _dense(s.H))
+
+    def total(H):
+        found = [density for _, density in densities(s.replace(H=H))]
+        return sum(map(jnp.sum, found)), found
+
+    slope, found = jax.grad(total, has_aux=True)(H)
+    sigma = slope.sym
+    stress = (sigma.xx, sigma.yy, sigma.zz, sigma.yz, sigma.xz, sigma.xy)
+    return [(energy.name, density) for energy, density in zip(energies, found, strict=True)], stress
 
 
 def stress_at_points(problem: Problem, now: Packed) -> Float[Array, "6 q cells"]:
-    """Scaled Cauchy stress at the quadrature points of all cells (xx yy zz yz xz xy)."""
+    """Scaled Cauchy stress at the quadrature points of all cells (xx yy zz yz xz xy); parts of terms add up."""
 
     def add(part, total):
-        for term, values in stresses(part, now):
-            fresh = jnp.where(term.domain.weight > 0, jnp.stack(values), 0.0)
-            total = total.at[:, :, term.domain.cell].add(fresh)
+        for term, params in zip(part.terms, part.parameters(), strict=True):
+            stress = stored(part, term, params, now)[1]
+            if stress is not None:
+                fresh = jnp.where(term.domain.weight > 0, jnp.stack(stress), 0.0)
+                total = total.at[:, :, term.domain.cell].add(fresh)
         return total
 
     start = jnp.zeros((6, len(_cell_term(problem).domain.x[0]), problem.pattern.node_pair.shape[2]))
     return over_chunks(problem, add, start)
-
-
-def stresses(problem: Problem, now: Packed) -> list[tuple[Term, tuple[Array, ...]]]:
-    """The part of each term in the stress d psi / d strain, at the points of its own cells; parts add up."""
-    pairs = zip(problem.terms, problem.parameters(), strict=True)
-    found = [(term, params, [e for p in params[0] for e in p.stored()]) for term, params in pairs]
-    return [
-        (term, _stress(problem, term, params, energies, now))
-        for term, params, energies in found if energies and term.domain.normal is None and "u.x" in problem.fields
-    ]  # fmt: skip
-
-
-def _stress(problem, term, params, energies, now):
-    s, shape = _local(problem, term, params, now), term.domain.weight.shape
-    H = jax.tree.map(lambda a: jnp.broadcast_to(jnp.asarray(a, float), shape), _dense(s.H))
-
-    def total(H):
-        return sum(jnp.sum(jnp.broadcast_to(e(s.replace(H=H)), shape)) for e in energies)
-
-    sigma = jax.grad(total)(H).sym
-    return sigma.xx, sigma.yy, sigma.zz, sigma.yz, sigma.xz, sigma.xy
 
 
 def _cell_term(problem: Problem) -> Term:

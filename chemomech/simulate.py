@@ -15,8 +15,9 @@ from jaxtyping import Float
 
 from .density import AbstractFreeEnergy, PerCell, Sum
 from .errors import ConfigError, SolveError
-from .evolution import Evolution, Measures
+from .evolution import Evolution
 from .ladder import Ladder
+from .measures import Measures
 from .problem import BUDGET, Problem, State
 from .protocol import AbstractStep, Protocol, one_c_current
 from .solve.newton import Newton

@@ -7,9 +7,9 @@ import pytest
 import chemomech as cm
 from chemomech.analysis import hydrostatic, nodal_stress, principal, von_mises
 from chemomech.errors import ConfigError, FileError
-from chemomech.evolution import Measures
 from chemomech.fem.mesh import elevate, rectangle
 from chemomech.io.results import Results, column, merged, require_folder
+from chemomech.measures import Measures
 from chemomech.simulate import Cursor, Record
 from chemomech.viz import read_frames, read_history
 
