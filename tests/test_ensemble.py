@@ -1,10 +1,13 @@
 """Members side by side take the steps that each takes alone."""
 
+import re
+
 import equinox as eqx
 import numpy as np
 import pytest
 
 import chemomech as cm
+from chemomech.compiled_step import Ask, CompiledStep, _compiled_step
 from chemomech.errors import ConfigError
 from chemomech.fem.mesh import rectangle
 
@@ -79,6 +82,22 @@ def test_a_member_that_fails_leaves_the_others_alone():
     np.testing.assert_allclose(found[0].time, alone.time, rtol=1e-9)
     np.testing.assert_allclose(found[0].final.c, alone.final.c, atol=1e-9)
     assert found[1].endings[-1].startswith("failed: ")
+
+
+def test_lapack_sees_one_matrix_at_a_time():
+    """Two batches of LAPACK calls at once wait for each other for ever on a machine with two cores."""
+    problem = plain()
+    evolutions = [cm.Evolution(problem, NEWTON)] * 2
+    x = np.stack([e.start(bump(problem, 0.1)) for e in evolutions])
+    solve, drive = CompiledStep(evolutions, NEWTON, x), problem.drive()
+    both, one = np.ones(2, bool), np.ones(2)
+    scalars = (np.stack([np.asarray(v)] * 2) for v in (drive.prescribed, drive.value))
+    ask = Ask(both, both, x, x, x, one, one, *scalars)
+    step = _compiled_step(solve.structure, solve.layout, solve.rules)
+    text = step.lower(solve.shared, solve.own, solve.frame, ask, solve.memory).as_text()
+    calls = re.findall(r'@lapack_\w+\(.*?num_batch_dims = "(\d)"', text)
+    assert len(calls) == text.count("custom_call @lapack_") > 4
+    assert set(calls) == {"0"}
 
 
 def test_members_that_differ_have_a_message():

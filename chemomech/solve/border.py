@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..errors import SolveError
+from . import dense
 from .dense_rows import combination, row_products
 from .operators import mapped, namespace
 
@@ -95,7 +96,7 @@ def small_solve(A: Float[Any, "m m"], b: Float[Any, " m"]) -> Float[Any, " m"]:
         SolveError: it is singular (on the host; on a device the solution is not finite).
     """
     if not isinstance(A, np.ndarray):
-        return namespace(A).linalg.solve(A, b)
+        return dense.solve(A, b)
     try:
         x = np.linalg.solve(A, b)
     except np.linalg.LinAlgError:

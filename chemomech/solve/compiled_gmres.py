@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from . import dense
+
 CHUNK = 10  # basis vectors that are taken together
 
 Vector = Float[Array, " n"]
@@ -74,7 +76,7 @@ def gmres(
 
     s = jax.lax.while_loop(going, step, start)
     g = jnp.where(jnp.arange(m) < s.taken, s.Q[:, 0], 0.0)
-    y = norm * jax.scipy.linalg.solve_triangular(s.R.T, g)
+    y = norm * dense.solve_triangular(s.R.T, g)
     used = s.k // CHUNK + 1
     x = precondition(_combined(y, s.V, used)) if s.Z is None else _combined(y, s.Z, used)
     return x, s.taken, jnp.where(norm > 0, jnp.abs(s.Q[s.taken, 0]), 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.sparse import csr_matrix
 
+from . import dense
 from .host_matrix import HostMatrix
 from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 from .operators import Pattern, namespace, pytree, replaced
@@ -68,13 +69,13 @@ class ScalarHierarchy:
 
     def values(self, data: Float[Array, " nnz"], a: Float[Array, " n"], w: Float[Array, " n"]) -> Values:
         """Of an assembled matrix that is about a K + w M, with nodal coefficients a >= 0 and w."""
-        xp, out = namespace(data), []
+        out = []
         for level in self.levels:
             out.append(data.astype(self.dtype))
             a, w = level.mean @ a, level.mean @ w
             data = _combined(level, a, w)
         last = self.levels[-1].pattern if self.levels else self.pattern
-        return (*out, xp.linalg.inv(last.dense(data)).astype(self.dtype))
+        return (*out, dense.inv(last.dense(data)).astype(self.dtype))
 
     def blank(self) -> Values:
         """Zeros in the place of values."""
