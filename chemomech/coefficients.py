@@ -126,10 +126,8 @@ def _added(constant, rated, varying, dt):
     return sum(present[1:], present[0]) if present else None
 
 
-def groups(blocks: Blocks) -> tuple[Any, Any] | None:
-    """The group of each node and a zero for each group; None where no nodes are tied."""
-    if blocks.size == len(blocks.node):
-        return None
+def groups(blocks: Blocks) -> tuple[Any, Any]:
+    """The group of each node and a zero for each group."""
     return jnp.asarray(blocks.node), jnp.zeros(blocks.size)
 
 
@@ -228,14 +226,11 @@ def varying(problem: Problem, constants, place, zero, x, rate, prev, t, dt, pres
 
 
 def coefficients(problem: Problem, varying, fixed: Steady, groups, dt) -> Coefficients:
-    """Nodal coefficients of the Cahn-Hilliard block; `groups` are of nodes of which some are tied."""
-    total = fixed.constant + dt * fixed.rated + varying
-    sites = fixed.sites
-    if groups is not None:
-        number, zero = groups
-        total = jnp.stack([zero.at[number].add(row) for row in total])
-        sites = zero.at[number].add(sites)
-    mobility, reaction, curvature, kappa = total / sites
+    """Nodal coefficients of the Cahn-Hilliard block; `groups` says where each node goes."""
+    number, zero = groups
+    sums = (*(fixed.constant + dt * fixed.rated + varying), fixed.sites)
+    *total, sites = (zero.at[number].add(row) for row in sums)
+    mobility, reaction, curvature, kappa = (row / sites for row in total)
     positive = [jnp.maximum(v, 0.0) for v in (mobility, reaction, kappa)]
     return Coefficients(positive[0], positive[1], curvature - RELIEVED * fixed.relief, positive[2], fixed.relief)
 

@@ -9,14 +9,15 @@ from scipy.sparse import csr_matrix
 
 from ..errors import ChemomechError
 from .assembly import Pattern
-from .connectivity import graph
+from .connectivity import graph, near
 from .constraints import Lift
 from .elements import EDGES
 from .mesh import Mesh
 
 
 class Blocks(eqx.Module):
-    """Node groups (nodes tied together count once), and where their entries lie in the reduced tangent.
+    """Node groups (nodes tied together count once), neighbours close together, and where their entries lie in the
+    reduced tangent.
 
     Position `unknowns` or `nnz` stands for a prescribed value or an entry that is not there; groups number the rows of
     every nodal block, prescribed or not.
@@ -48,6 +49,8 @@ def build_blocks(mesh: Mesh, fields: tuple[str, ...], lift: Lift, pattern: Patte
     n, dim = len(mesh.points), mesh.dim
     index = np.asarray(lift.index).reshape(len(fields), n)
     node, lead = _groups(index, lift.size)
+    order = near(node[mesh.cells.T], len(lead))
+    node, lead = np.argsort(order)[node], lead[order]
     rows = {name: index[k, lead] for k, name in enumerate(fields)}
     absent = np.full(len(lead), lift.size)
     u = np.stack([rows.get(f"u.{a}", absent) for a in "xyz"[:dim]], axis=1)
@@ -55,7 +58,11 @@ def build_blocks(mesh: Mesh, fields: tuple[str, ...], lift: Lift, pattern: Patte
     i, j = groups.rows, groups.indices
     known = {(a, b): pattern.slot.get((fields.index(a), fields.index(b))) for a in fields for b in fields}
     coupled = {pair: np.asarray(slot) for pair, slot in known.items() if slot is not None}
-    if len(lead) < n:  # tied nodes: the pattern's own table is by node
+    if len(lead) == n:  # the pattern's own table is by pairs of nodes, in their order
+        of_nodes = np.empty(len(i), np.int32)
+        of_nodes[groups.entry] = np.asarray(pattern.node_pair)
+        coupled = {pair: slot[of_nodes] for pair, slot in coupled.items()}
+    else:
         keys = np.repeat(np.arange(pattern.size, dtype=np.int64), np.diff(pattern.indptr)) * pattern.size
         keys += pattern.indices
         coupled = {(a, b): _slots(keys, pattern.size, rows[a][i], rows[b][j]) for a, b in coupled}
