@@ -24,10 +24,11 @@ from .fem.structure import Entry
 from .problem import Drive, Problem, driven, expand, per_domain, restrict
 from .solve.fields import FieldTangent, Scalars
 from .solve.root_matching import Coefficients
+from .tensors import inverse_form
 from .thermo import coherency
 
 SAMPLE = 400  # cells on which the softest plane wave is looked for
-RELIEVED = 0.9  # of that relief, what a finite body finds: the largest counts fall from 36 to 32
+RELIEVED = 0.9  # of that relief, what a finite body finds
 Key = tuple[int, int]
 Pair = tuple[str, str]
 
@@ -308,21 +309,11 @@ def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:
         ])  # fmt: skip
         force = jnp.einsum("ia...,na->n...i", s, normals)
         acoustic = jnp.einsum("iajb...,na,nb->n...ij", C, normals, normals)
-        found = _inverse_form(acoustic, force)
+        found = inverse_form(acoustic, force)
         sites = -value(c, problem.fields.index("mu") * width)
         counted = (sites > 0) & (term.domain.weight > 0)  # a part of a mesh is padded with cells of weight zero
         most = jnp.maximum(most, jnp.max(jnp.where(counted, found / jnp.where(counted, sites, 1.0), 0.0)))
     return across(problem, most, "max")
-
-
-def _inverse_form(A: Float[Array, "... k k"], b: Float[Array, "... k"]) -> Float[Array, "..."]:
-    """b . A^-1 b of symmetric positive definite matrices, by elimination written out for all at once."""
-    total = jnp.zeros(())
-    for k in range(b.shape[-1]):
-        row, first = A[..., k, :] / A[..., k, k, None], b[..., k, None]
-        total = total + first[..., 0] ** 2 / A[..., k, k]
-        A, b = A - A[..., :, k, None] * row[..., None, :], b - first * row
-    return total
 
 
 def _thinned(domain):

@@ -1,4 +1,4 @@
-"""What is measured on one state: lithium, current, energies and the largest stresses, in one pass over the cells."""
+"""What is measured on one state: lithium, current, energies and the largest stresses."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .fem import assembly
 from .fem.assembly import Term
 from .fem.domain import Domain
 from .fem.slices import across, over_chunks, over_slices
 from .physics.transport import Amount, Storage
-from .problem import Packed, Problem, booked, expand, no_energy, stored, stress_at_points
+from .problem import (
+    Packed,
+    Problem,
+    densities_and_stress,
+    expand,
+    has_stress,
+    no_energy,
+    stress_at_points,
+    with_energies,
+)
 from .tensors import Vector
 
 
@@ -47,43 +56,50 @@ def current(problem: Problem, x: Float[Array, " N"]) -> Float[Array, ""]:
 def measures(problem: Problem, x: Float[Array, " N"]) -> dict[str, Any]:
     """Everything that `Measures` holds, in scaled numbers."""
     now = expand(problem, x)
-    zero, lowest = jnp.zeros(()), jnp.asarray(-jnp.inf)
-    stressed = _stressed(problem)
-    c = now[0][problem.fields.index("c")] if "c" in problem.fields else None
+    zero = jnp.zeros(())
+    c = now[0][problem.fields.index("c")] if "c" in problem.fields else jnp.zeros(1)
+    strained = _strained(problem)
 
     def add(part, total):
         (energies, lithium, I), peaks = total
         for term, params in zip(part.terms, part.parameters(), strict=True):
-            densities, stress = stored(part, term, params, now)
-            energies = booked(energies, term, params, densities)
-            if stressed == 1 and stress is not None:
-                largest = _largest(stress, term.domain.weight > 0)  # not of padding
-                peaks = jax.tree.map(jnp.maximum, peaks, largest)
-        lithium = lithium if c is None else lithium + _content(part, now[0])
-        return (energies, lithium, I + _current(part, now)), peaks
+            densities, stress = densities_and_stress(part, term, params, now)
+            energies = with_energies(energies, term, params, densities)
+            if len(strained) == 1 and stress is not None:
+                peaks = jax.tree.map(jnp.maximum, peaks, _largest(stress, term.domain.weight > 0))  # not of padding
+        return (energies, lithium + _content(part, now[0]), I + _current(part, now)), peaks
 
-    start = (no_energy(problem), zero, zero), (lowest, zero) if stressed else (zero, zero)
-    sums, peaks = over_chunks(problem, add, start)
-    if stressed > 1:  # parts of the stress add up before they are compared
-        peaks = _largest(stress_at_points(problem, now))
+    least = (jnp.asarray(-jnp.inf), zero) if strained else (zero, zero)
+    sums, peaks = over_chunks(problem, add, ((no_energy(problem), zero, zero), least))
+    if len(strained) > 1:  # their parts of the stress add up before they are compared
+        peaks = _largest(stress_at_points(problem, now), _covered(problem, strained))
     energies, lithium, I = across(problem, sums, "sum")
     principal, von_mises = across(problem, peaks, "max")
     return {
         "energies": energies, "content": lithium, "current": I, "principal": principal, "von_mises": von_mises,
-        "c_min": zero if c is None else jnp.min(c), "c_max": zero if c is None else jnp.max(c),
+        "c_min": jnp.min(c), "c_max": jnp.max(c),
     }  # fmt: skip
 
 
-def _stressed(problem: Problem) -> int:
-    """How many terms have a stress."""
-    members = [m for term, m in zip(problem.terms, problem.members, strict=True) if term.domain.normal is None]
-    holding = [m for m in members if any(problem.potentials[k].stored() for k in m)]
-    return len(holding) if "u.x" in problem.fields else 0
+def _strained(problem: Problem) -> list[Term]:
+    """The terms that have a stress."""
+    pairs = zip(problem.terms, problem.members, strict=True)
+    return [term for term, member in pairs if has_stress(problem, term, [problem.potentials[k] for k in member])]
+
+
+def _covered(problem: Problem, terms: list[Term]) -> Bool[Array, " cells"]:
+    """Which of the cells at hand belong to one of the terms, and are no padding."""
+    out = jnp.zeros(problem.pattern.node_pair.shape[2], bool)
+    for term in terms:
+        out = out.at[term.domain.cell].max(jnp.any(term.domain.weight > 0, axis=0))
+    return out
 
 
 def _content(part: Problem, Z: Float[Array, "fields n"]) -> Float[Array, ""]:
-    k = part.fields.index("c")
-    held = (jnp.sum(weight * c_max * domain.at_points(Z)[k][0]) for domain, weight, c_max in _volumes(part))
+    if "c" not in part.fields:
+        return jnp.zeros(())
+    c = Z[part.fields.index("c")]
+    held = (jnp.sum(weight * c_max * domain.at_points(c[None])[0][0]) for domain, weight, c_max in _volumes(part))
     return sum(held, jnp.zeros(()))
 
 
@@ -96,22 +112,17 @@ def _volumes(part: Problem) -> Iterator[tuple[Domain, Array, Array]]:
 
 
 def _current(part: Problem, now: Packed) -> Float[Array, ""]:
-    """By the terms that know the voltage."""
     if "V" not in part.scalars:
         return jnp.zeros(())
-    pairs: list[tuple[Term, Any]] = [
-        (term, params) for term, params in zip(part.terms, part.parameters(), strict=True)
-        if any("V" in p.scalars() for p in params[0])
-    ]  # fmt: skip
-    terms, parameters = zip(*pairs, strict=True)
 
     def potential(s):
-        return assembly.potential(terms, parameters, (now[0], s), now, now, now, jnp.zeros(()), jnp.ones(()))
+        given = (part.terms, part.parameters(), (now[0], s), now, now, now)
+        return assembly.potential(*given, jnp.zeros(()), jnp.ones(()))
 
     return jax.grad(potential)(now[1])[part.scalars.index("V")]
 
 
-def _largest(stress, counted: Any = True) -> tuple[Array, Array]:
+def _largest(stress, counted: Bool[Array, "..."]) -> tuple[Array, Array]:
     """Largest principal and von Mises stress."""
     xx, yy, zz, yz, xz, xy = stress
     von_mises = jnp.sqrt(0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2) + 3 * (yz**2 + xz**2 + xy**2))

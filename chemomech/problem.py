@@ -355,7 +355,7 @@ def ledger(problem: Problem, now: Packed) -> dict[str, Any]:
 
     def add(part, total):
         for term, params in zip(part.terms, part.parameters(), strict=True):
-            total = booked(total, term, params, stored(part, term, params, now)[0])
+            total = with_energies(total, term, params, densities_and_stress(part, term, params, now)[0])
         return total
 
     return over_slices(problem, add, no_energy(problem))
@@ -366,7 +366,7 @@ def no_energy(problem: Problem) -> dict[str, Any]:
     return {energy.name: jnp.zeros(()) for p in problem.potentials for energy in p.stored()}
 
 
-def booked(total: dict[str, Any], term: Term, params: Any, densities) -> dict[str, Any]:
+def with_energies(total: dict[str, Any], term: Term, params: Any, densities) -> dict[str, Any]:
     """A ledger with the (name, density) pairs of a term integrated and added."""
     weight, out = term.domain.weight * params[2].weight(Vector(*term.domain.x)), dict(total)
     for name, density in densities:
@@ -374,7 +374,7 @@ def booked(total: dict[str, Any], term: Term, params: Any, densities) -> dict[st
     return out
 
 
-def stored(problem: Problem, term: Term, params: Any, now: Packed):
+def densities_and_stress(problem: Problem, term: Term, params: Any, now: Packed):
     """Stored energies of a term at its points, (name, density), and its part of the stress d psi / d strain, if any."""
     s, shape = _local(problem, term, params, now), term.domain.weight.shape
     energies = [energy for p in params[0] for energy in p.stored()]
@@ -382,7 +382,7 @@ def stored(problem: Problem, term: Term, params: Any, now: Packed):
     def densities(s):
         return [(energy.name, jnp.broadcast_to(energy(s), shape)) for energy in energies]
 
-    if not energies or term.domain.normal is not None or "u.x" not in problem.fields:
+    if not has_stress(problem, term, params[0]):
         return densities(s), None
     H = jax.tree.map(lambda a: jnp.broadcast_to(jnp.asarray(a, float), shape), _dense(s.H))
 
@@ -396,12 +396,17 @@ def stored(problem: Problem, term: Term, params: Any, now: Packed):
     return [(energy.name, density) for energy, density in zip(energies, found, strict=True)], stress
 
 
+def has_stress(problem: Problem, term: Term, potentials: Sequence[AbstractPotential]) -> bool:
+    """Whether a term with these potentials stores energy in cells that deform."""
+    return "u.x" in problem.fields and term.domain.normal is None and any(p.stored() for p in potentials)
+
+
 def stress_at_points(problem: Problem, now: Packed) -> Float[Array, "6 q cells"]:
     """Scaled Cauchy stress at the quadrature points of all cells (xx yy zz yz xz xy); parts of terms add up."""
 
     def add(part, total):
         for term, params in zip(part.terms, part.parameters(), strict=True):
-            stress = stored(part, term, params, now)[1]
+            stress = densities_and_stress(part, term, params, now)[1]
             if stress is not None:
                 fresh = jnp.where(term.domain.weight > 0, jnp.stack(stress), 0.0)
                 total = total.at[:, :, term.domain.cell].add(fresh)

@@ -12,6 +12,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 Component = Any  # a float or an array over (points, elements)
 
@@ -172,3 +173,13 @@ def safe_exp(x: Component, limit: float = 60.0) -> Component:
     """exp(x) up to x = limit, then its tangent: no overflow on the way to a converged overpotential."""
     clipped = jnp.minimum(x, limit)
     return jnp.exp(clipped) * (1.0 + x - clipped)
+
+
+def inverse_form(A: Float[Array, "... k k"], b: Float[Array, "... k"]) -> Float[Array, "..."]:
+    """b . A^-1 b of symmetric positive definite matrices, by elimination written out for all at once."""
+    total = jnp.zeros(())
+    for k in range(b.shape[-1]):
+        row, first = A[..., k, :] / A[..., k, k, None], b[..., k, None]
+        total = total + first[..., 0] ** 2 / A[..., k, k]
+        A, b = A - A[..., :, k, None] * row[..., None, :], b - first * row
+    return total

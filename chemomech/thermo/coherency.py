@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..density import AbstractFreeEnergy, Host, Local
-from ..tensors import Tensor, Vector
+from ..tensors import Tensor, Vector, inverse_form
 
 _PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
@@ -71,7 +71,7 @@ def relaxed_curvature(k: Curvatures, n: Float[Array, "3"]) -> Float[Array, ""]:
     A = acoustic(k.stiffness, n)
     singular = jnp.trace(A) == 0
     safe = jnp.where(singular, jnp.eye(3), A)
-    return k.cc - jnp.where(singular, 0.0, force @ jnp.linalg.solve(safe, force))
+    return k.cc - jnp.where(singular, 0.0, inverse_form(safe, force))
 
 
 def coherency_modulus(psi: AbstractFreeEnergy, n, host: Host, c: float = 0.5) -> Float[Array, ""]:

@@ -44,6 +44,8 @@ def test_slots_lead_to_the_entries_of_the_tangent(name, tied):
     for (a, b), slot in blocks.slot.items():
         there = slot < p.pattern.nnz
         assert there.any()
+        free = (numbers[a][groups] < p.pattern.size) & (numbers[b][blocks.indices] < p.pattern.size)
+        np.testing.assert_array_equal(there, free)
         np.testing.assert_array_equal(row_of[slot[there]], numbers[a][groups][there])
         np.testing.assert_array_equal(p.pattern.indices[slot[there]], numbers[b][blocks.indices][there])
 
@@ -55,3 +57,18 @@ def test_neighbours_lie_close_together():
     apart, before = (np.abs(v[cells[:, 0]] - v[cells[:, 1]]).mean() for v in (number, np.arange(len(number))))
     assert sorted(number) == list(range(len(number)))
     assert apart < 0.3 * before
+
+
+def test_nodal_coefficients_follow_the_order_of_the_nodes():
+    """A composition that varies from place to place, on a mesh and on the same with its nodes shuffled."""
+    found = []
+    for mesh in (MESHES["triangles"](), shuffled(MESHES["triangles"]())):
+        p = problem(mesh)
+        evolution = cm.Evolution(p, cm.Newton(linear=cm.Krylov()))
+        x = evolution.start(p.state(c=lambda x: 0.2 + 0.5 * x[:, 0] * x[:, 1] ** 2))
+        old = evolution.expand(x)
+        tangent = evolution.tangent(x, (old, old, 0.0, 0.1), p.drive())
+        by_place = np.lexsort(mesh.points.T)
+        found.append(np.asarray(tangent.coefficients().curvature)[tangent.blocks.node][by_place])
+    assert np.ptp(found[0]) > 0.1
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)

@@ -1,16 +1,16 @@
-"""Formulas behind the nodal coefficients of the preconditioner."""
+"""Formulas with tensors."""
 
 import numpy as np
 import pytest
 
-from chemomech.coefficients import _inverse_form
+from chemomech.tensors import inverse_form
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_inverse_form(size):
+def testinverse_form(size):
     """b . A^-1 b"""
     rng = np.random.default_rng(0)
     A, b = rng.normal(size=(4, size, size)), rng.normal(size=(4, size))
     A = A @ A.swapaxes(1, 2) + np.eye(size)
     expected = [v @ np.linalg.solve(m, v) for m, v in zip(A, b, strict=True)]
-    np.testing.assert_allclose(_inverse_form(A, b), expected, rtol=1e-12)
+    np.testing.assert_allclose(inverse_form(A, b), expected, rtol=1e-12)
