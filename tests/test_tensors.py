@@ -7,7 +7,7 @@ from chemomech.tensors import inverse_form
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def testinverse_form(size):
+def test_inverse_form(size):
     """b . A^-1 b"""
     rng = np.random.default_rng(0)
     A, b = rng.normal(size=(4, size, size)), rng.normal(size=(4, size))

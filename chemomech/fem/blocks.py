@@ -16,11 +16,10 @@ from .mesh import Mesh
 
 
 class Blocks(eqx.Module):
-    """Node groups (nodes tied together count once), neighbours close together, and where their entries lie in the
-    reduced tangent.
+    """Node groups (nodes tied together count once) and where their entries lie in the reduced tangent.
 
     Position `unknowns` or `nnz` stands for a prescribed value or an entry that is not there; groups number the rows of
-    every nodal block, prescribed or not.
+    every nodal block, prescribed or not, neighbours close together.
     """
 
     c: Int[np.ndarray, " groups"]  # reduced number of each group's c

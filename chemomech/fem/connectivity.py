@@ -52,8 +52,10 @@ def graph(cells: Int[np.ndarray, "k cells"], n: int) -> Graph:
 
 
 def near(cells: Int[np.ndarray, "k cells"], n: int) -> Int[np.ndarray, " n"]:
-    """The nodes 0 to n - 1 in an order in which neighbours lie close together: products with a matrix of a large mesh
-    then find most of a vector in the cache (reverse Cuthill-McKee)."""
+    """The nodes 0 to n - 1 in an order in which neighbours lie close together (reverse Cuthill-McKee).
+
+    Products with the matrix of a large mesh then find most of a vector in the cache.
+    """
     k = len(cells)
     a, b = np.nonzero(~np.eye(k, dtype=bool))
     beside = csr_matrix((np.ones(len(a) * cells.shape[1], bool), (cells[a].ravel(), cells[b].ravel())), shape=(n, n))
