@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.sparse import csr_matrix
 
-from .operators import Pattern, namespace, pytree
+from .operators import Pattern, gaxpy, namespace, pytree
 from .root_matching import Coefficients
 
 Vector = Float[Array, " N"]
@@ -125,7 +125,6 @@ class FieldOperator:
     def __matmul__(self, x: Vector) -> Vector:
         parts, out = self.space.split(x), {}
         for (i, j), A in self.blocks.items():
-            y = A @ parts[j]
-            out[i] = out[i] + y if i in out else y
+            out[i] = gaxpy(A, parts[j], out[i]) if i in out else A @ parts[j]
         xp = namespace(x)
         return self.space.join({name: out.get(name, xp.zeros_like(v)) for name, v in parts.items()})

@@ -15,7 +15,7 @@ from .elastic_hierarchy import ElasticHierarchy, ScaledCycle
 from .fields import FieldOperator, FieldTangent, Pair, Space
 from .inner_iterations import conjugate_gradients, lowest_eigenpair
 from .multigrid import Multigrid
-from .operators import choose, devices_of, namespace, on_device, pytree, replaced
+from .operators import choose, devices_of, gaxpy, namespace, on_device, pytree, replaced
 from .root_matching import LEAST, Coefficients, roots, shifted
 from .scalar_hierarchy import ScalarHierarchy, Values, between
 
@@ -236,24 +236,26 @@ class FieldSplit:
         out = {}
         if c is not None:
             z = self._cycled("mu", self.mu_cycle, -(mu + self.gamma * c))
-            out["c"] = self._cycled("c", self.c_cycle, self.mass @ z + c)
+            out["c"] = self._cycled("c", self.c_cycle, gaxpy(self.mass, z, c))
             out["mu"] = z - self.slope * out["c"]
         if u is not None:
-            out["u"] = self._cycled("u", self.elastic_cycle, u if self.force is None else u - self.force @ out["c"])
+            out["u"] = self._cycled(
+                "u", self.elastic_cycle, u if self.force is None else gaxpy(self.force, out["c"], u, -1.0)
+            )
         return out
 
     def _transposed(self, c=None, mu=None, u=None) -> dict[str, Vector]:
         out = {} if u is None else {"u": self._cycled("u", self.elastic_cycle, u)}
         if c is not None:
             r = c - self.slope * mu
-            h = self._cycled("c", self.c_cycle, r if self.force is None else r - self.force @ out["u"])
-            z = self._cycled("mu", self.mu_cycle, mu + self.mass @ h)
+            h = self._cycled("c", self.c_cycle, r if self.force is None else gaxpy(self.force, out["u"], r, -1.0))
+            z = self._cycled("mu", self.mu_cycle, gaxpy(self.mass, h, mu))
             out |= {"c": h - self.gamma * z, "mu": -z}
         return out
 
     def _cycled(self, part: str, cycle: Any, b: Vector) -> Vector:
         """One cycle in its own precision, on free values."""
-        x = cycle(self.space.masked(part, b).astype(self.dtype)).astype(b.dtype)
+        x = cycle(self.space.masked(part, b).astype(self.dtype, copy=False)).astype(b.dtype, copy=False)
         return self.space.masked(part, x)
 
 
@@ -283,7 +285,7 @@ class ScaledMultigrid(NamedTuple):
 
     def __call__(self, b: Vector) -> Vector:
         """The approximate solution of A x = b."""
-        d = self.diagonal.astype(b.dtype)
+        d = self.diagonal.astype(b.dtype, copy=False)
         return d * self.cycle(d * b)
 
 
@@ -293,7 +295,7 @@ def _cycle(made: Hierarchies, scaled: Scaled) -> ScaledMultigrid:
 
 def _inside(made: Hierarchies, cycle: Any):
     """A cycle in its own precision."""
-    return lambda r: cycle(r.astype(made.dtype)).astype(r.dtype)
+    return lambda r: cycle(r.astype(made.dtype, copy=False)).astype(r.dtype, copy=False)
 
 
 def _scaled(made: Hierarchies, H, kappa: Vector, w: Vector, memory: Memory) -> tuple[Scaled, Vector]:

@@ -32,16 +32,21 @@ class HostMatrix:
     def __matmul__(self, x: Float[np.ndarray, " columns"]) -> Float[np.ndarray, " rows"]:
         return self.product(x)
 
-    def product(self, x: Float[np.ndarray, " columns"], *, transpose: bool = False) -> Float[np.ndarray, " rows"]:
-        """A x, or A^T x; in another precision or of several columns by SciPy.
+    def product(
+        self, x: Float[np.ndarray, " columns"], *, transpose: bool = False, factor: float = 1.0, onto: Any = None
+    ) -> Float[np.ndarray, " rows"]:
+        """factor A x, or factor A^T x, added to `onto` where that is given; by SciPy if of several columns.
 
         Raises:
-            ValueError: x has another length.
+            ValueError: a vector has another length.
             SolveError: MKL gives an error.
         """
-        if self.handle is not None and x.ndim == 1 and x.dtype == self.scipy.dtype:
-            return self.handle.product(x, transpose=transpose)
-        return (self.quickest.T if transpose else self.quickest) @ x
+        own = all(v is None or v.dtype == self.scipy.dtype for v in (x, onto))
+        if self.handle is not None and x.ndim == 1 and own:
+            return self.handle.product(x, transpose=transpose, factor=factor, onto=onto)
+        y = (self.quickest.T if transpose else self.quickest) @ x
+        y = y if factor == 1.0 else factor * y
+        return y if onto is None else onto + y
 
     @functools.cached_property
     def handle(self) -> mkl.Handle | None:
@@ -74,4 +79,10 @@ class Transposed(NamedTuple):
         return columns, rows
 
     def __matmul__(self, x: Float[np.ndarray, " columns"]) -> Float[np.ndarray, " rows"]:
-        return self.T.product(x, transpose=True)
+        return self.product(x)
+
+    def product(
+        self, x: Float[np.ndarray, " columns"], *, factor: float = 1.0, onto: Any = None
+    ) -> Float[np.ndarray, " rows"]:
+        """factor A x, added to `onto` where that is given; errors as of the matrix."""
+        return self.T.product(x, transpose=True, factor=factor, onto=onto)

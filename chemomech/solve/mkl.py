@@ -77,8 +77,7 @@ class Handle:
         arrays = (ctypes.c_void_p(v) for v in (start, start + A.indptr.itemsize, indices, data))
         _done(create(ctypes.byref(self._handle), 0, *(ctypes.c_int(v) for v in shape), *arrays))
         weakref.finalize(self, library.mkl_sparse_destroy, self._handle)
-        self._multiply = getattr(library, f"mkl_sparse_{LETTERS[A.dtype.name]}_mv")
-        self._real = REALS[A.dtype.name]
+        self._multiply = _multiplication(library, A.dtype.name)
         self.threads = 0 if A.nnz > SHARED else 1  # 0: as many as the process may have
 
     @classmethod
@@ -89,26 +88,38 @@ class Handle:
         whole = all(v.flags.c_contiguous for v in (A.indptr, A.indices, A.data))
         return cls(loaded, A) if known and fits and whole and (loaded := library()) is not None else None
 
-    def product(self, x: Float[np.ndarray, " columns"], *, transpose: bool = False) -> Float[np.ndarray, " rows"]:
-        """A x, or A^T x.
+    def product(
+        self, x: Float[np.ndarray, " columns"], *, transpose: bool = False, factor: float = 1.0, onto: Any = None
+    ) -> Float[np.ndarray, " rows"]:
+        """factor A x, or factor A^T x, added to a copy of `onto` where that is given.
 
         Raises:
-            ValueError: x has another length.
+            ValueError: a vector has another length.
             SolveError: MKL gives an error.
         """
         x = np.ascontiguousarray(x, self.dtype)
-        y = np.empty(self.shape[transpose], self.dtype)
-        if x.shape != (self.shape[not transpose],):
-            raise ValueError(f"a matrix of shape {self.shape} does not go with {x.shape}")
+        y = np.empty(self.shape[transpose], self.dtype) if onto is None else np.array(onto, self.dtype, order="C")
+        if x.shape != (self.shape[not transpose],) or y.shape != (self.shape[transpose],):
+            raise ValueError(f"a matrix of shape {self.shape} does not go with {x.shape} and {y.shape}")
         earlier = self._library.MKL_Set_Num_Threads_Local(self.threads)
         try:
             _done(self._multiply(
-                TRANSPOSED if transpose else PLAIN, self._real(1.0), self._handle, GENERAL,
-                ctypes.c_void_p(x.ctypes.data), self._real(0.0), ctypes.c_void_p(y.ctypes.data),
+                TRANSPOSED if transpose else PLAIN, factor, self._handle, GENERAL, x.ctypes.data,
+                0.0 if onto is None else 1.0, y.ctypes.data,
             ))  # fmt: skip
         finally:
             self._library.MKL_Set_Num_Threads_Local(earlier)
         return y
+
+
+@functools.cache
+def _multiplication(library: Any, dtype: str) -> Any:
+    """MKL's routine y = alpha A x + beta y, told its types once: that costs more than a small product."""
+    routine, real = getattr(library, f"mkl_sparse_{LETTERS[dtype]}_mv"), REALS[dtype]
+    routine.argtypes = [
+        ctypes.c_int, real, ctypes.c_void_p, _Description, ctypes.c_void_p, real, ctypes.c_void_p,
+    ]  # fmt: skip
+    return routine
 
 
 def _done(status: int) -> None:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float
+from numpy.polynomial import Polynomial
 from scipy.sparse import csr_array, csr_matrix, diags_array
 from scipy.sparse.linalg import eigsh
 
-from .operators import pytree
+from .operators import gaxpy, pytree
 
 
 class Chebyshev(NamedTuple):
-    """Coefficients of a Chebyshev polynomial of D^-1 A on [lmax/ratio, lmax], in the three-term form."""
+    """Coefficients of a Chebyshev polynomial of D^-1 A on [lmax/ratio, lmax], of ascending powers."""
 
-    first: float
-    steps: tuple[tuple[float, float], ...]  # (of the last direction, of the new residual)
+    coefficients: tuple[float, ...]
 
     @classmethod
     def on(cls, lmax: float, degree: int = 2, ratio: float = 8.0) -> Chebyshev:
-        """The polynomial that is least on the upper part of the spectrum."""
-        centre, half = 0.5 * lmax * (1 + 1 / ratio), 0.5 * lmax * (1 - 1 / ratio)
-        sigma = centre / half
-        rho, steps = 1.0 / sigma, []
-        for _ in range(degree - 1):
-            new = 1.0 / (2 * sigma - rho)
-            steps.append((new * rho, 2 * new / half))
-            rho = new
-        return cls(1.0 / centre, tuple(steps))
+        """The polynomial p for which 1 - t p(t) is least on the upper part of the spectrum."""
+        return cls(tuple(c / lmax ** (k + 1) for k, c in enumerate(_least(degree, ratio))))
+
+
+@functools.cache
+def _least(degree: int, ratio: float) -> tuple[float, ...]:
+    """The coefficients for lmax = 1, by the three-term recurrence."""
+    centre, half = 0.5 * (1 + 1 / ratio), 0.5 * (1 - 1 / ratio)
+    t = Polynomial([0.0, 1.0])
+    p = direction = Polynomial([1.0 / centre])
+    rho = half / centre
+    for _ in range(degree - 1):
+        new = 1.0 / (2 * centre / half - rho)
+        direction = new * rho * direction + 2 * new / half * (1 - t * p)
+        p, rho = p + direction, new
+    return tuple(p.coef.tolist())
 
 
 class Level(NamedTuple):
@@ -59,28 +67,26 @@ class Multigrid:
             return self.coarsest @ b
         level = self.levels[k]
         x = _smooth(level, b)
-        x = x + level.P @ self._corrected(level.R @ (b - level.A @ x), k + 1)
-        return x + _smooth(level, b - level.A @ x)
+        x = gaxpy(level.P, self._corrected(level.R @ gaxpy(level.A, x, b, -1.0), k + 1), x)
+        return x + _smooth(level, gaxpy(level.A, x, b, -1.0))
 
     def _corrected(self, b, k: int):
         y = self._cycle(b, k)
         for _ in range(self.visits - 1 if k < len(self.levels) else 0):
-            y = y + self._cycle(b - self.levels[k].A @ y, k)
+            y = y + self._cycle(gaxpy(self.levels[k].A, y, b, -1.0), k)
         return y
 
 
 def _smooth(level: Level, r):
-    """A Chebyshev polynomial of the scaled matrix, applied to a residual."""
+    """The polynomial of the scaled matrix, applied to a residual by Horner's rule."""
 
     def scaled(v):
         return v if level.scale is None else level.scale * v
 
-    d = level.smoother.first * scaled(r)
-    x = d
-    for old, new in level.smoother.steps:
-        r = r - level.A @ d
-        d = old * d + new * scaled(r)
-        x = x + d
+    *others, last = level.smoother.coefficients
+    x = scaled(last * r)
+    for c in reversed(others):
+        x = scaled(gaxpy(level.A, x, c * r))
     return x
 
 

@@ -19,7 +19,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 from scipy.sparse import bsr_matrix, csr_matrix
 
-from .host_matrix import HostMatrix
+from .host_matrix import HostMatrix, Transposed
 
 BUCKETS = 4  # of equal row width, at most
 LAUNCH = 2000  # entries of padding that cost as much as one bucket more
@@ -247,6 +247,11 @@ def on_device(tree: Any, devices: Devices | None = None) -> Any:
 
 
 # --- what NumPy and JAX write differently ---------------------------------------------------------------------------
+
+
+def gaxpy(A: Any, x: Any, y: Any, factor: float = 1.0) -> Any:
+    """y + factor A x, on the host in one pass over y."""
+    return A.product(x, factor=factor, onto=y) if isinstance(A, (HostMatrix, Transposed)) else y + factor * (A @ x)
 
 
 def namespace(v: Any) -> Any:

@@ -13,6 +13,7 @@ from scipy.sparse import bsr_matrix, csr_matrix, random_array
 from chemomech.solve import mkl
 from chemomech.solve.host_matrix import HostMatrix
 from chemomech.solve.mkl import Handle
+from chemomech.solve.operators import gaxpy
 
 BLOCKS = {"rows": None, "pairs": (2, 2), "wide": (6, 6), "oblong": (2, 3), "upright": (6, 3)}
 
@@ -45,6 +46,22 @@ def test_products_are_those_of_scipy(backend, blocks, dtype):
         assert y.dtype == dtype
         assert matrix.shape == dense.shape
         assert np.allclose(y, dense @ x, rtol=0, atol=10 * np.finfo(dtype).eps * np.abs(dense).sum(1).max() * 4)
+
+
+@pytest.mark.parametrize("blocks", BLOCKS.values(), ids=list(BLOCKS))
+def test_products_are_added_to_a_copy(backend, blocks):
+    """y + factor A x, as on a device; y stays as it is."""
+    A, rng = sample(blocks), np.random.default_rng(5)
+    made = HostMatrix(A)
+    for matrix, dense in ((made, A.toarray()), (made.T, A.toarray().T)):
+        x, y = rng.normal(size=matrix.shape[1]), rng.normal(size=matrix.shape[0])
+        kept = y.copy()
+        for factor in (1.0, -1.0, 0.3):
+            np.testing.assert_allclose(gaxpy(matrix, x, y, factor), y + factor * (dense @ x), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(gaxpy(matrix, x, y[::-1]), y[::-1] + dense @ x, rtol=0, atol=1e-13)
+        assert np.array_equal(y, kept)
+        with pytest.raises(ValueError, match=r"go with|broadcast"):
+            gaxpy(matrix, x, y[:-1])
 
 
 def test_threads_are_those_of_before(backend):

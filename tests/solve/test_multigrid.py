@@ -1,0 +1,44 @@
+"""The smoothing polynomial and the cycle."""
+
+import numpy as np
+import pytest
+from numpy.polynomial import Chebyshev as Series
+from scipy.sparse import csr_matrix, diags_array
+
+from chemomech.solve.host_matrix import HostMatrix
+from chemomech.solve.multigrid import Chebyshev, Level, Multigrid, aggregation
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 5])
+@pytest.mark.parametrize(("lmax", "ratio"), [(1.0, 8.0), (3.7, 4.0), (1e-3, 30.0)])
+def test_error_of_the_smoother_is_a_chebyshev_polynomial(degree, lmax, ratio):
+    """1 - t p(t) = T(s(t)) / T(s(0)), where s maps [lmax/ratio, lmax] onto [-1, 1]"""
+    t = np.linspace(0.0, lmax, 50)
+    p = np.polynomial.Polynomial(Chebyshev.on(lmax, degree, ratio).coefficients)
+    T, centre, half = Series.basis(degree), 0.5 * lmax * (1 + 1 / ratio), 0.5 * lmax * (1 - 1 / ratio)
+    np.testing.assert_allclose(1 - t * p(t), T((t - centre) / half) / T(-centre / half), atol=1e-11)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("visits", [1, 2])
+def test_a_cycle_is_symmetric_and_close_to_the_inverse(scaled, visits):
+    """Of a Laplace matrix with uneven rows: no eigenvalue of the cycle times the matrix is beyond 1, or small."""
+    n = 400
+    d = np.exp(np.cos(np.arange(n)))
+    L = diags_array([2.1, -1.0, -1.0], offsets=[0, 1, -1], shape=(n, n)).tocsr()
+    A = csr_matrix(diags_array(d) @ L @ diags_array(d))
+    levels, B = [], A
+    for P in aggregation(A, (1.0 / d)[:, None], 20):
+        D = 1.0 / B.diagonal() if scaled else None
+        top = (
+            np.linalg.eigvals(D[:, None] * B.toarray()).real.max() if scaled else np.linalg.eigvalsh(B.toarray()).max()
+        )
+        levels.append(Level(HostMatrix(B), D, Chebyshev.on(1.02 * top), HostMatrix(P), HostMatrix(P.T.tocsr())))
+        B = csr_matrix(P.T @ B @ P)
+    cycle = Multigrid(tuple(levels), np.linalg.inv(B.toarray()), visits)
+    C = np.stack([cycle(e) for e in np.eye(n)], 1)
+    np.testing.assert_allclose(C, C.T, atol=1e-10 * np.abs(C).max())
+    values = np.linalg.eigvals(C @ A.toarray()).real
+    assert len(levels) > 1
+    assert values.max() < 1 + 1e-10
+    assert values.min() > (0.15 if scaled else 0.02)
