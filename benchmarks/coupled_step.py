@@ -36,7 +36,7 @@ class PeerTest(AbstractTest):
         return residual < self.rtol * first_update
 
     def wanted(self, updates, residual, first_update, rtol):
-        return 0.002 * self.rtol * first_update / residual  # GMRES stops in another norm, so with some room
+        return 0.006 * self.rtol * first_update / residual  # GMRES stops in another norm, so with some room
 
 
 def build(path: str) -> tuple[cm.Problem, cm.State]:

@@ -27,7 +27,9 @@ from .physics.stored import Stored
 from .tensors import Tensor, Vector
 from .units import FIELD_UNITS, Scales
 
-BUDGET = 256e6  # what a kernel may hold at quadrature points and in element matrices [byte]
+# What a kernel may hold at quadrature points and in element matrices [byte]. With much more, the C library asks the
+# system anew for memory at every call: the residual of 91 k tetrahedra took twice as long.
+BUDGET = 128e6
 SCALAR_UNITS = {"V": "V", "mu_mean": "J/mol"}
 Packed = tuple[Float[Array, "fields n"], Float[Array, " m"]]
 
