@@ -1,6 +1,6 @@
 """Memory and time of residual, tangent, energies and stresses, with cells taken all at once and in chunks.
 
-usage: python -m benchmarks.assembly_memory MESH.npz [--budgets "100 GB" "128 MB" "32 MB"] [--out FILE.json]
+usage: python -m benchmarks.assembly_memory MESH.npz [--budgets "100 GB" "256 MB" "128 MB" "32 MB"] [--out FILE.json]
 
 MESH.npz as made by peers/make_mesh.py, the problem of coupled_step.py. Each budget runs in a process of its own, which
 prints its largest resident memory over what it had when the problem and its constant matrices were made, XLA's own
@@ -69,7 +69,7 @@ def main() -> None:
     """Run every budget in its own process, print a line for each, write the JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("mesh")
-    parser.add_argument("--budgets", nargs="+", default=["100 GB", "128 MB", "32 MB"])
+    parser.add_argument("--budgets", nargs="+", default=["100 GB", "256 MB", "128 MB", "32 MB"])
     parser.add_argument("--out")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -36,7 +36,8 @@ class PeerTest(AbstractTest):
         return residual < self.rtol * first_update
 
     def wanted(self, updates, residual, first_update, rtol):
-        return 0.006 * self.rtol * first_update / residual  # GMRES stops in another norm, so with some room
+        # GMRES stops in another norm, so with some room: 0.01 costs a third iteration on disk0.01
+        return 0.006 * self.rtol * first_update / residual
 
 
 def build(path: str) -> tuple[cm.Problem, cm.State]:

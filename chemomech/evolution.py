@@ -19,7 +19,6 @@ from .fem.slices import over_slices
 from .kernels import Kernels
 from .measures import Measures, content, current, measures
 from .problem import (
-    BUDGET,
     Drive,
     Packed,
     Problem,
@@ -47,13 +46,13 @@ class Evolution:
     Args:
         problem: what evolves.
         newton: default `Newton()`.
-        budget: memory for values at quadrature points and element matrices, such as "256 MB"; cells are taken in as
+        budget: memory for values at quadrature points and element matrices, such as "128 MB"; cells are taken in as
             many chunks as that needs [byte].
         devices: such as `jax.devices()`: each evaluates its part of the cells; default: one does all.
     """
 
     def __init__(
-        self, problem: Problem, newton: Newton | None = None, *, budget: float | str = BUDGET,
+        self, problem: Problem, newton: Newton | None = None, *, budget: float | str | None = None,
         devices: Sequence[Any] | None = None,
     ):  # fmt: skip
         self.problem = problem
@@ -61,7 +60,7 @@ class Evolution:
         linear, _ = linear_solver(problem, newton)
         self.newton = dataclasses.replace(newton, linear=linear)
         self.time_scale = problem.scales.of("s")
-        self._call = Kernels(problem, float(parse(budget, "byte", name="budget")), devices)
+        self._call = Kernels(problem, None if budget is None else float(parse(budget, "byte", name="budget")), devices)
         self.constants = self._call(constants, problem.pack(problem.uniform(0.5)))
         ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
         self._sites = float(self._call(content, ones)) if "c" in problem.fields else 0.0

@@ -24,7 +24,7 @@ from .errors import ChemomechError
 from .fem.domain import Domain
 from .fem.partition import partition
 from .fem.slices import Slicing, chunks
-from .problem import BUDGET, Problem, compiled
+from .problem import Problem, compiled
 
 AXIS = "parts"
 
@@ -34,14 +34,15 @@ class Kernels:
 
     Args:
         problem: what they are functions of.
-        budget: what one may hold at quadrature points and in element matrices, on each device [byte].
+        budget: what one may hold at quadrature points and in element matrices, on each device; default:
+            `slices.default_budget()` [byte].
         devices: default: the first one alone. All processes of `jax.distributed` make the same calls.
 
     Raises:
         ChemomechError: there are more devices than cells.
     """
 
-    def __init__(self, problem: Problem, budget: float = BUDGET, devices: Sequence[Any] | None = None):
+    def __init__(self, problem: Problem, budget: float | None = None, devices: Sequence[Any] | None = None):
         self._devices: Devices | None = None
         if devices is None or len(devices) < 2:
             self._leaves, self._structure = jax.tree.flatten(problem.kernel(budget))

@@ -27,9 +27,6 @@ from .physics.stored import Stored
 from .tensors import Tensor, Vector
 from .units import FIELD_UNITS, Scales
 
-# What a kernel may hold at quadrature points and in element matrices [byte]. With much more, the C library asks the
-# system anew for memory at every call: the residual of 91 k tetrahedra took twice as long.
-BUDGET = 128e6
 SCALAR_UNITS = {"V": "V", "mu_mean": "J/mol"}
 Packed = tuple[Float[Array, "fields n"], Float[Array, " m"]]
 
@@ -164,11 +161,12 @@ class Problem(eqx.Module):
             pattern, tuple(notes), degree,
         )  # fmt: skip
 
-    def kernel(self, budget: float = BUDGET) -> Problem:
+    def kernel(self, budget: float | None = None) -> Problem:
         """A copy with what compiled functions need, and nothing else: all its leaves are arrays on the device.
 
         Args:
-            budget: what such a function may hold at quadrature points and in element matrices [byte].
+            budget: what such a function may hold at quadrature points and in element matrices; default:
+                `slices.default_budget()` [byte].
         """
         slicing = Slicing(chunks(self.terms, budget))
         lean = dataclasses.replace(self, mesh=None, constraints=(), slicing=slicing)  # pyright: ignore

@@ -18,7 +18,7 @@ from .errors import ConfigError, SolveError
 from .evolution import Evolution
 from .ladder import Ladder
 from .measures import Measures
-from .problem import BUDGET, Problem, State
+from .problem import Problem, State
 from .protocol import AbstractStep, Protocol, one_c_current
 from .solve.newton import Newton
 from .solve.step import BDF2, AbstractStepper, ErrorControl, History, error_factor
@@ -106,7 +106,7 @@ def simulate(
     problem: Problem, state: State, protocol: Protocol | AbstractStep, *, stepper: AbstractStepper | None = None,
     control: ErrorControl | None = None, newton: Newton | None = None, frames: int = 40,
     observer: Observer | None = None, cursor: Cursor | None = None, keep: bool = True,
-    budget: float | str = BUDGET, devices: Sequence[Any] | None = None,
+    budget: float | str | None = None, devices: Sequence[Any] | None = None,
 ) -> Solution:  # fmt: skip
     """Run a protocol from a state.
 
@@ -121,7 +121,7 @@ def simulate(
         observer: hears every accepted step and every frame.
         cursor: where to go on from (a resumed run).
         keep: keep saved states in memory (the observer gets them in any case).
-        budget: memory for values at quadrature points and element matrices, such as "256 MB" [byte].
+        budget: memory for values at quadrature points and element matrices, such as "128 MB" [byte].
         devices: such as `jax.devices()`: each evaluates its part of the cells; default: one does all.
 
     Raises:

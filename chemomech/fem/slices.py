@@ -54,9 +54,18 @@ def over_slices(whole: Whole, kernel: Callable[[Any, T], T], start: T, how: str 
     return across(whole, over_chunks(whole, kernel, start), how)
 
 
-def chunks(terms: tuple[Term, ...], budget: float) -> int:
+def chunks(terms: tuple[Term, ...], budget: float | None) -> int:
     """Number of chunks for which what a kernel holds of the cells stays below a budget [byte]."""
-    return max(1, int(-(-held(terms) // budget)))
+    return max(1, int(-(-held(terms) // (default_budget() if budget is None else budget))))
+
+
+def default_budget() -> float:
+    """256 MB; half of that on the CPU [byte]
+
+    With more, the C library there maps the memory of every call anew, and the residual of 91 k tetrahedra takes twice
+    as long.
+    """
+    return 128e6 if jax.default_backend() == "cpu" else 256e6
 
 
 def held(terms: tuple[Term, ...]) -> float:

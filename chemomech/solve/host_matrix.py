@@ -35,7 +35,7 @@ class HostMatrix:
     def product(
         self, x: Float[np.ndarray, " columns"], *, transpose: bool = False, factor: float = 1.0, onto: Any = None
     ) -> Float[np.ndarray, " rows"]:
-        """factor A x, or factor A^T x, added to `onto` where that is given; by SciPy if of several columns.
+        """factor A x, or factor A^T x, plus `onto`; by SciPy where that or x is of another precision, or has columns.
 
         Raises:
             ValueError: a vector has another length.
@@ -46,7 +46,11 @@ class HostMatrix:
             return self.handle.product(x, transpose=transpose, factor=factor, onto=onto)
         y = (self.quickest.T if transpose else self.quickest) @ x
         y = y if factor == 1.0 else factor * y
-        return y if onto is None else onto + y
+        if onto is None:
+            return y
+        if onto.shape != y.shape:
+            raise ValueError(f"a vector of shape {onto.shape} does not go with {y.shape}")
+        return onto + y
 
     @functools.cached_property
     def handle(self) -> mkl.Handle | None:

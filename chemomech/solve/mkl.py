@@ -114,7 +114,7 @@ class Handle:
 
 @functools.cache
 def _multiplication(library: Any, dtype: str) -> Any:
-    """MKL's routine y = alpha A x + beta y, told its types once: that costs more than a small product."""
+    """MKL's y = alpha A x + beta y; its types are declared once, as doing so costs more than a small product."""
     routine, real = getattr(library, f"mkl_sparse_{LETTERS[dtype]}_mv"), REALS[dtype]
     routine.argtypes = [
         ctypes.c_int, real, ctypes.c_void_p, _Description, ctypes.c_void_p, real, ctypes.c_void_p,

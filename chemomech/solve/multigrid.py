@@ -16,13 +16,13 @@ from .operators import gaxpy, pytree
 
 
 class Chebyshev(NamedTuple):
-    """Coefficients of a Chebyshev polynomial of D^-1 A on [lmax/ratio, lmax], of ascending powers."""
+    """Coefficients of the smoother p, of ascending powers of D^-1 A: 1 - t p(t) is a Chebyshev polynomial."""
 
     coefficients: tuple[float, ...]
 
     @classmethod
     def on(cls, lmax: float, degree: int = 2, ratio: float = 8.0) -> Chebyshev:
-        """The polynomial p for which 1 - t p(t) is least on the upper part of the spectrum."""
+        """The p for which 1 - t p(t), of a degree up to about 6, is least on [lmax/ratio, lmax]; powers lose digits."""
         return cls(tuple(c / lmax ** (k + 1) for k, c in enumerate(_least(degree, ratio))))
 
 

@@ -250,7 +250,7 @@ def on_device(tree: Any, devices: Devices | None = None) -> Any:
 
 
 def gaxpy(A: Any, x: Any, y: Any, factor: float = 1.0) -> Any:
-    """y + factor A x, on the host in one pass over y."""
+    """y + factor A x (the name is BLAS's, generalised): by MKL without an array for A x."""
     return A.product(x, factor=factor, onto=y) if isinstance(A, (HostMatrix, Transposed)) else y + factor * (A @ x)
 
 

@@ -48,20 +48,40 @@ def test_products_are_those_of_scipy(backend, blocks, dtype):
         assert np.allclose(y, dense @ x, rtol=0, atol=10 * np.finfo(dtype).eps * np.abs(dense).sum(1).max() * 4)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("blocks", BLOCKS.values(), ids=list(BLOCKS))
-def test_products_are_added_to_a_copy(backend, blocks):
+def test_products_are_added_to_a_copy(backend, blocks, dtype):
     """y + factor A x, as on a device; y stays as it is."""
-    A, rng = sample(blocks), np.random.default_rng(5)
-    made = HostMatrix(A)
+    A, rng = sample(blocks, dtype), np.random.default_rng(5)
+    made, round_off = HostMatrix(A), 1e3 * np.finfo(dtype).eps
     for matrix, dense in ((made, A.toarray()), (made.T, A.toarray().T)):
-        x, y = rng.normal(size=matrix.shape[1]), rng.normal(size=matrix.shape[0])
+        x, y = (rng.normal(size=n).astype(dtype) for n in matrix.shape[::-1])
         kept = y.copy()
         for factor in (1.0, -1.0, 0.3):
-            np.testing.assert_allclose(gaxpy(matrix, x, y, factor), y + factor * (dense @ x), rtol=0, atol=1e-13)
-        np.testing.assert_allclose(gaxpy(matrix, x, y[::-1]), y[::-1] + dense @ x, rtol=0, atol=1e-13)
+            out = gaxpy(matrix, x, y, factor)
+            assert out.dtype == dtype
+            np.testing.assert_allclose(out, y + factor * (dense @ x), rtol=0, atol=round_off)
+        np.testing.assert_allclose(gaxpy(matrix, x, y[::-1]), y[::-1] + dense @ x, rtol=0, atol=round_off)
         assert np.array_equal(y, kept)
-        with pytest.raises(ValueError, match=r"go with|broadcast"):
-            gaxpy(matrix, x, y[:-1])
+        for other in (y[:-1], y[:1]):
+            with pytest.raises(ValueError, match="go with"):
+                gaxpy(matrix, x, other)
+
+
+def test_mixed_precision_is_added_by_scipy(backend):
+    A, y = HostMatrix(sample(None, np.float32)), np.ones(60)
+    x = np.random.default_rng(0).normal(size=36).astype(np.float32)
+    np.testing.assert_array_equal(gaxpy(A, x, y, -1.0), y - A.scipy @ x)
+
+
+def test_all_threads_add_too(backend):
+    """Above `SHARED` entries, plain and transposed."""
+    A = csr_matrix(random_array((3000, 3000), density=0.03, rng=np.random.default_rng(0)))
+    assert A.nnz > mkl.SHARED
+    x, y = np.cos(np.arange(3000.0)), np.sin(np.arange(3000.0))
+    made = HostMatrix(A)
+    np.testing.assert_allclose(gaxpy(made, x, y, -0.5), y - 0.5 * (A @ x), atol=1e-12)
+    np.testing.assert_allclose(gaxpy(made.T, x, y, -0.5), y - 0.5 * (A.T @ x), atol=1e-12)
 
 
 def test_threads_are_those_of_before(backend):

@@ -1,12 +1,14 @@
 """The smoothing polynomial and the cycle."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.polynomial import Chebyshev as Series
 from scipy.sparse import csr_matrix, diags_array
 
 from chemomech.solve.host_matrix import HostMatrix
-from chemomech.solve.multigrid import Chebyshev, Level, Multigrid, aggregation
+from chemomech.solve.multigrid import Chebyshev, Level, Multigrid, _smooth, aggregation
+from chemomech.solve.operators import on_device
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 5])
@@ -19,16 +21,38 @@ def test_error_of_the_smoother_is_a_chebyshev_polynomial(degree, lmax, ratio):
     np.testing.assert_allclose(1 - t * p(t), T((t - centre) / half) / T(-centre / half), atol=1e-11)
 
 
+@pytest.mark.parametrize("on", ["host", "device"])
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("degree", [1, 2, 3, 4])
+def test_smoother_is_the_polynomial_of_the_matrix(degree, scaled, on):
+    """p(D^-1 A) D^-1 r, in powers of the dense matrix"""
+    rng = np.random.default_rng(degree)
+    A, D = sample(60), rng.uniform(0.5, 2.0, 60) if scaled else np.ones(60)
+    level = Level(HostMatrix(A), D if scaled else None, Chebyshev.on(3.0, degree), None, None)
+    r, T = rng.normal(size=60), D[:, None] * A.toarray()
+    p = sum(c * np.linalg.matrix_power(T, k) for k, c in enumerate(level.smoother.coefficients))
+    made = on_device(level) if on == "device" else level
+    np.testing.assert_allclose(_smooth(made, jnp.asarray(r) if on == "device" else r), p @ (D * r), atol=1e-12)
+
+
+def sample(n: int) -> csr_matrix:
+    """A Laplace matrix with uneven rows."""
+    d = diags_array(uneven(n))
+    return csr_matrix(d @ diags_array([2.1, -1.0, -1.0], offsets=[0, 1, -1], shape=(n, n)).tocsr() @ d)
+
+
+def uneven(n: int):
+    return np.exp(np.cos(np.arange(n)))
+
+
 @pytest.mark.parametrize("scaled", [True, False])
 @pytest.mark.parametrize("visits", [1, 2])
 def test_a_cycle_is_symmetric_and_close_to_the_inverse(scaled, visits):
-    """Of a Laplace matrix with uneven rows: no eigenvalue of the cycle times the matrix is beyond 1, or small."""
+    """No eigenvalue of the cycle times the matrix is beyond 1, or small."""
     n = 400
-    d = np.exp(np.cos(np.arange(n)))
-    L = diags_array([2.1, -1.0, -1.0], offsets=[0, 1, -1], shape=(n, n)).tocsr()
-    A = csr_matrix(diags_array(d) @ L @ diags_array(d))
+    A = sample(n)
     levels, B = [], A
-    for P in aggregation(A, (1.0 / d)[:, None], 20):
+    for P in aggregation(A, (1.0 / uneven(n))[:, None], 20):
         D = 1.0 / B.diagonal() if scaled else None
         top = (
             np.linalg.eigvals(D[:, None] * B.toarray()).real.max() if scaled else np.linalg.eigvalsh(B.toarray()).max()
