@@ -20,6 +20,7 @@ from .fields import FieldTangent
 from .fieldsplit import FieldSplit, Hierarchies, Memory, Refreshed, operator, refresh
 from .gmres import fgmres
 from .linear import AbstractLinearSolver, Breakdown, Size, Stats
+from .mkl import alone
 from .operators import devices_of, everywhere, namespace, on_device
 
 Vector = Float[Array, " N"]
@@ -110,6 +111,7 @@ class Krylov(AbstractLinearSolver):
             raise SolveError(f'{obstacle}. Use linear = {{kind = "HostDirect"}}.')
         return super().chosen(size)
 
+    @alone()
     def init(self, tangent: FieldTangent, old: Preconditioned | None = None) -> Preconditioned:
         """The new matrix, with hierarchies of the old one refreshed.
 
@@ -146,6 +148,7 @@ class Krylov(AbstractLinearSolver):
         """Keep the hierarchies of mesh and material, drop the softest wave of earlier states."""
         return None if state is None else state.forgotten()
 
+    @alone()
     def solve(
         self, state: Preconditioned, b: Vector, *, rtol: float = 1e-10, transpose: bool = False
     ) -> tuple[Vector, Stats, Preconditioned]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib.metadata
 import os
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import ThreadpoolController
 
 from ..errors import SolveError
 
@@ -52,6 +55,26 @@ def library() -> Any:
         return None
     # before its first use: the environment may say ILP64, on clusters
     return loaded if loaded.MKL_Set_Interface_Layer(0) == 0 else None
+
+
+@functools.cache
+def _pools_beside() -> Any:
+    """The threads of NumPy's and SciPy's own BLAS."""
+    return ThreadpoolController().select(internal_api="openblas")
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Meanwhile NumPy's own BLAS takes one thread.
+
+    MKL's threads wait for their next product in a loop; where NumPy's threads want the same cores, each waits for the
+    other, and a step takes twice as long as on one core.
+    """
+    if library() is None:
+        yield
+        return
+    with _pools_beside().limit(limits=1):
+        yield
 
 
 class Handle:

@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.sparse import bsr_matrix, csr_matrix, random_array
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from chemomech.solve import mkl
+import chemomech as cm
+from chemomech.solve import krylov, mkl
 from chemomech.solve.host_matrix import HostMatrix
 from chemomech.solve.mkl import Handle
 from chemomech.solve.operators import gaxpy
@@ -101,6 +104,40 @@ def test_threads_are_those_of_before(backend):
                 made @ x[:-1]
         finally:
             assert known.MKL_Set_Num_Threads_Local(0) == 3
+
+
+def others() -> list[int]:
+    """Threads of NumPy's and SciPy's own BLAS."""
+    return [pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"]
+
+
+def test_threads_of_numpy_stand_aside(backend):
+    """Two pools of threads on the same cores, one of which waits in a loop, made a step twice as slow on two cores."""
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = others()
+        assert 2 in before
+        with mkl.alone():
+            assert others() == ([1] * len(before) if backend == "mkl" else before)
+        assert others() == before
+
+
+@pytest.mark.parametrize("of", ["Newton", "Krylov"])
+def test_solvers_have_them_stand_aside(of, monkeypatch):
+    if mkl.library() is None:
+        pytest.skip("MKL is not installed. Run `pip install .[direct]`.")
+    seen = []
+    system = SimpleNamespace(residual=lambda x: seen.append(others()) or np.full(2, np.nan))
+    monkeypatch.setattr(krylov.Krylov, "_refreshed", lambda *_: seen.append(others()))
+    monkeypatch.setattr(krylov.Krylov, "_iterated", lambda *_: seen.append(others()) or (np.zeros(2), 0, 0.0))
+    with threadpool_limits(limits=2, user_api="blas"):
+        if of == "Newton":
+            assert not cm.Newton().solve(system, np.zeros(2)).converged
+        else:
+            cm.Krylov().init(None)
+            cm.Krylov().solve(None, np.zeros(2))
+        assert 2 in others()
+    assert len(seen) == (1 if of == "Newton" else 2)
+    assert all(set(threads) == {1} for threads in seen)
 
 
 def test_views_of_vectors_are_taken_as_they_are(backend):
