@@ -47,7 +47,7 @@ class Evolution:
         problem: what evolves.
         newton: default `Newton()`.
         budget: memory for values at quadrature points and element matrices, such as "128 MB"; cells are taken in as
-            many chunks as that needs [byte].
+            many chunks as that needs; default: 256 MB, half of that on the CPU [byte].
         devices: such as `jax.devices()`: each evaluates its part of the cells; default: one does all.
     """
 

@@ -121,7 +121,7 @@ def simulate(
         observer: hears every accepted step and every frame.
         cursor: where to go on from (a resumed run).
         keep: keep saved states in memory (the observer gets them in any case).
-        budget: memory for values at quadrature points and element matrices, such as "128 MB" [byte].
+        budget: memory for values at quadrature points and element matrices, such as "128 MB" [byte]; as in `Evolution`.
         devices: such as `jax.devices()`: each evaluates its part of the cells; default: one does all.
 
     Raises:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..errors import SolveError
+from . import mkl
 from .border import Border, Bordered, Elimination, small_solve
 from .cg import pcg
 from .compiled_gmres import gmres
@@ -20,7 +21,6 @@ from .fields import FieldTangent
 from .fieldsplit import FieldSplit, Hierarchies, Memory, Refreshed, operator, refresh
 from .gmres import fgmres
 from .linear import AbstractLinearSolver, Breakdown, Size, Stats
-from .mkl import alone
 from .operators import devices_of, everywhere, namespace, on_device
 
 Vector = Float[Array, " N"]
@@ -111,7 +111,7 @@ class Krylov(AbstractLinearSolver):
             raise SolveError(f'{obstacle}. Use linear = {{kind = "HostDirect"}}.')
         return super().chosen(size)
 
-    @alone()
+    @mkl.alone()
     def init(self, tangent: FieldTangent, old: Preconditioned | None = None) -> Preconditioned:
         """The new matrix, with hierarchies of the old one refreshed.
 
@@ -148,7 +148,7 @@ class Krylov(AbstractLinearSolver):
         """Keep the hierarchies of mesh and material, drop the softest wave of earlier states."""
         return None if state is None else state.forgotten()
 
-    @alone()
+    @mkl.alone()
     def solve(
         self, state: Preconditioned, b: Vector, *, rtol: float = 1e-10, transpose: bool = False
     ) -> tuple[Vector, Stats, Preconditioned]:

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ..errors import SolveError
+from . import mkl
 from .auto import Auto
 from .linear import AbstractLinearSolver, Breakdown
-from .mkl import alone
 from .operators import namespace
 
 Vector = Float[np.ndarray, " N"]
@@ -106,7 +106,7 @@ class Newton(eqx.Module):
     linear_rtol: float | None = eqx.field(static=True, default=None)
     first_rtol: float | None = eqx.field(static=True, default=None)
 
-    @alone()
+    @mkl.alone()
     def solve(self, system: System, x: Vector, linear_state: Any = None) -> Result:
         """Iterate from x; never raises for lack of convergence, `Result.reason` says what happened."""
         r = system.residual(x)
