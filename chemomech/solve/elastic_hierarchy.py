@@ -45,7 +45,6 @@ class ElasticHierarchy:
         dtype: Any = np.float64, degree: int = 2, ratio: float = 8.0,
     ):  # fmt: skip
         _, dim, modes = near_null.shape
-        self.visits = 2 if dim == 2 else 1  # coarse levels cost little in the plane
         self.dtype, self.ratio = np.dtype(dtype), ratio
         self.prolongations, self.blocks, self.degrees = [], [dim], []
         B = near_null.reshape(-1, modes)
@@ -60,6 +59,7 @@ class ElasticHierarchy:
             self.prolongations.append(P)
             self.blocks.append(modes)
             self.degrees.append(degree)
+        self.twice = len(self.prolongations) if dim == 2 else 0  # coarse levels cost little in the plane
 
     def refresh(self, A: csr_matrix) -> ScaledCycle:
         """The cycle of a matrix: Galerkin products down the levels."""
@@ -80,7 +80,7 @@ class ElasticHierarchy:
         length = LENGTH if levels else 1.0
         coarsest = np.linalg.inv(A.toarray()).astype(self.dtype)
         square = (self.blocks[0],) * 2
-        cycle = Multigrid(tuple(levels), coarsest, self.visits)
+        cycle = Multigrid(tuple(levels), coarsest, self.twice)
         return ScaledCycle(self._blocked(first, square), self._blocked(first.T, square), cycle, length)
 
     def _blocked(self, A: Any, shape: tuple[int, int]) -> HostMatrix:

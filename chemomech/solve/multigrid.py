@@ -1,4 +1,4 @@
-"""V-cycles with Chebyshev smoothing: one code for every kind of operator that knows `A @ x`."""
+"""Cycles with Chebyshev smoothing: one code for every kind of operator that knows `A @ x`."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Level(NamedTuple):
 
 @pytree
 class Multigrid:
-    """A symmetric cycle as an approximate inverse."""
+    """A symmetric cycle as an approximate inverse: a V-cycle, or one that visits some coarse levels twice."""
 
     levels: tuple[Level, ...]
     coarsest: Any  # dense inverse of the last matrix
-    visits: int = eqx.field(static=True, default=1)  # of each coarse level by the one above: 1 a V-cycle, 2 a W-cycle
+    twice: int = eqx.field(static=True, default=0)  # so many coarse levels, from the finest on, are visited twice each
 
     def __call__(self, b):
         """The approximate solution of A x = b."""
@@ -72,9 +72,9 @@ class Multigrid:
 
     def _corrected(self, b, k: int):
         y = self._cycle(b, k)
-        for _ in range(self.visits - 1 if k < len(self.levels) else 0):
-            y = y + self._cycle(gaxpy(self.levels[k].A, y, b, -1.0), k)
-        return y
+        if k > self.twice or k == len(self.levels):  # the last is solved exactly
+            return y
+        return y + self._cycle(gaxpy(self.levels[k].A, y, b, -1.0), k)
 
 
 def _smooth(level: Level, r):

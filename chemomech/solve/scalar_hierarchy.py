@@ -15,6 +15,7 @@ from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenva
 from .operators import Pattern, namespace, pytree, replaced
 
 COARSEST = 200
+TWICE = 1  # the first coarse level is visited twice: a V-cycle's iterations grow with refinement
 Values = tuple[Any, ...]  # of the matrix of each level but the last, and the inverse of the last
 
 
@@ -84,13 +85,13 @@ class ScalarHierarchy:
         return tuple(np.zeros(size, self.dtype) for size in sizes)
 
     def cycle(self, values: Values) -> Multigrid:
-        """The V-cycle of a matrix."""
+        """The cycle of a matrix."""
         made, pattern, smoother = [], self.pattern, Chebyshev.on(self.lmax, self.degree)
         for level, data in zip(self.levels, values[:-1], strict=True):
             A, scale = pattern.matrix(data), 1.0 / data[pattern.diagonal]
             made.append(Level(A, scale, smoother, level.P, level.R))
             pattern, smoother = level.pattern, Chebyshev.on(level.lmax)
-        return Multigrid(tuple(made), values[-1])
+        return Multigrid(tuple(made), values[-1], TWICE)
 
 
 def between(w: Float[Array, " n"], i, j) -> Float[Array, " nnz"]:

@@ -46,21 +46,44 @@ def uneven(n: int):
 
 
 @pytest.mark.parametrize("scaled", [True, False])
-@pytest.mark.parametrize("visits", [1, 2])
-def test_a_cycle_is_symmetric_and_close_to_the_inverse(scaled, visits):
+@pytest.mark.parametrize("twice", [0, 1, 9])
+def test_a_cycle_is_symmetric_and_close_to_the_inverse(scaled, twice):
     """No eigenvalue of the cycle times the matrix is beyond 1, or small."""
     n = 400
     A = sample(n)
+    cycle = multigrid(A, scaled, twice)
+    C = np.stack([cycle(e) for e in np.eye(n)], 1)
+    np.testing.assert_allclose(C, C.T, atol=1e-10 * np.abs(C).max())
+    values = np.linalg.eigvals(C @ A.toarray()).real
+    assert len(cycle.levels) > 1
+    assert values.max() < 1 + 1e-10
+    assert values.min() > (0.15 if scaled else 0.02)
+
+
+def multigrid(A: csr_matrix, scaled: bool, twice: int) -> Multigrid:
+    """A cycle on aggregates down to twenty rows."""
+    n = A.shape[0]
     levels, B = [], A
     for P in aggregation(A, (1.0 / uneven(n))[:, None], 20):
         D = 1.0 / B.diagonal() if scaled else None
         top = np.linalg.eigvals(B.toarray() * (D[:, None] if scaled else 1.0)).real.max()
         levels.append(Level(HostMatrix(B), D, Chebyshev.on(1.02 * top), HostMatrix(P), HostMatrix(P.T.tocsr())))
         B = csr_matrix(P.T @ B @ P)
-    cycle = Multigrid(tuple(levels), np.linalg.inv(B.toarray()), visits)
-    C = np.stack([cycle(e) for e in np.eye(n)], 1)
-    np.testing.assert_allclose(C, C.T, atol=1e-10 * np.abs(C).max())
-    values = np.linalg.eigvals(C @ A.toarray()).real
-    assert len(levels) > 1
-    assert values.max() < 1 + 1e-10
-    assert values.min() > (0.15 if scaled else 0.02)
+    return Multigrid(tuple(levels), np.linalg.inv(B.toarray()), twice)
+
+
+@pytest.mark.parametrize(
+    ("twice", "visits"), [(0, [1, 1, 1, 1]), (1, [1, 2, 2, 2]), (2, [1, 2, 4, 4]), (9, [1, 2, 4, 4])]
+)
+def test_so_many_coarse_levels_are_visited_twice(twice, visits):
+    """The coarsest is exact: its second visit would find nothing left."""
+    cycle, met = multigrid(sample(400), True, twice), []
+
+    class Counted(Multigrid):
+        def _cycle(self, b, k):
+            met.append(k)
+            return super()._cycle(b, k)
+
+    Counted(cycle.levels, cycle.coarsest, twice)(np.ones(400))
+    assert len(cycle.levels) == 3
+    assert np.bincount(met).tolist() == visits
