@@ -52,11 +52,14 @@ class Level(NamedTuple):
 
 @pytree
 class Multigrid:
-    """A symmetric cycle as an approximate inverse: a V-cycle, or one that visits some coarse levels twice."""
+    """A symmetric cycle as an approximate inverse: a V-cycle, or one that visits some coarse levels twice.
+
+    It is positive where the eigenvalues of each coarse cycle times its matrix are below two.
+    """
 
     levels: tuple[Level, ...]
     coarsest: Any  # dense inverse of the last matrix
-    twice: int = eqx.field(static=True, default=0)  # so many coarse levels, from the finest on, are visited twice each
+    twice: int = eqx.field(static=True, default=0)  # so many coarse levels are each visited twice by the one above
 
     def __call__(self, b):
         """The approximate solution of A x = b."""

@@ -15,7 +15,7 @@ from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenva
 from .operators import Pattern, namespace, pytree, replaced
 
 COARSEST = 200
-TWICE = 1  # the first coarse level is visited twice: a V-cycle's iterations grow with refinement
+TWICE = 1  # coarse levels visited twice: fewer iterations on fine meshes; a second one brought no more on P1 meshes
 Values = tuple[Any, ...]  # of the matrix of each level but the last, and the inverse of the last
 
 
