@@ -28,6 +28,7 @@ from scipy.sparse.linalg import LinearOperator, eigs
 
 import chemomech as cm
 from benchmarks.record import hardware
+from chemomech.problem import Drive
 
 STIFFNESS = ("none", "E300", "E1000", "LFP")
 STEPS = (1e-5, 1e-3, 1e-1)
@@ -112,17 +113,16 @@ def incoherent_rate(c: np.ndarray, chi: float, kappa: float) -> float:
     return float(np.max(c * (1 - c) * curvature**2) / (4 * kappa))
 
 
-def growth_rate(evolution: cm.Evolution, x: np.ndarray, chi: float, kappa: float) -> float:
+def growth_rate(evolution: cm.Evolution, x: np.ndarray, bound: float, drive: Drive) -> float:
     """Rate of the fastest growing wave of a state: of the linear map c_old -> c_new of a short step, by Arnoldi.
 
-    An eigenvalue of the map is 1/(1 - dt s); pointwise, s <= m f''^2/(4 kappa) for f'' < 0.
+    An eigenvalue of the map is 1/(1 - dt s); `bound` is above all s.
     """
     made, solver = evolution.problem, evolution.newton.linear
-    bound = incoherent_rate(evolution.concentration(x), chi, kappa)
     if bound == 0.0:
         return 0.0
     now, dt = evolution.expand(x), 0.5 / bound
-    tangent = evolution.tangent(x, (now, now, 0.0, dt), made.drive())
+    tangent = evolution.tangent(x, (now, now, 0.0, dt), drive)
     linear, blocks = solver.init(tangent), tangent.blocks
     old = linear.system.matrix.blocks["mu", "c"]
 
@@ -133,17 +133,17 @@ def growth_rate(evolution: cm.Evolution, x: np.ndarray, chi: float, kappa: float
 
     n, start = len(blocks.c), np.random.default_rng(2).normal(size=len(blocks.c))
     size = eigs(LinearOperator((n, n), stepped), k=1, ncv=12, tol=1e-3, v0=start, return_eigenvectors=False)[0].real
-    return max((1.0 - 1.0 / size) / dt, 0.0)
+    return max(float((1.0 - 1.0 / size) / dt), 0.0)
 
 
 def growth_and_steps(
     evolution: cm.Evolution, x: np.ndarray, chi: float, stiffness: str, name: str
 ) -> tuple[float, list[float]]:
     """Rate of the fastest wave of a named state, and the usual lengths of its steps."""
-    kappa = KAPPA[evolution.problem.mesh.dim]
-    rate = growth_rate(evolution, x, chi, kappa)
+    bound = incoherent_rate(evolution.concentration(x), chi, KAPPA[evolution.problem.mesh.dim])
+    rate = growth_rate(evolution, x, bound, evolution.problem.drive())
     slowed = stiffness != "none" and name in NO_INTERFACE
-    return rate, limited(max(rate, incoherent_rate(evolution.concentration(x), chi, kappa)) if slowed else rate)
+    return rate, limited(max(rate, bound) if slowed else rate)
 
 
 def counts(path: str, chis, precision: str, stiffnesses=STIFFNESS) -> list[dict]:

@@ -89,13 +89,18 @@ def counts(records: list[dict]) -> str:
 
 def reactions(records: list[dict]) -> str:
     """GMRES iterations by mesh and place of the reaction."""
-    columns = ("cases", "median", "worst", "more than closed", "more with a given current")
+    columns = ("cases", "beyond", "median", "worst", "more than closed", "more with a given current")
     rows = [
         [row["mesh"].removesuffix(".npz"), row["kind"], *(str(row[k]) for k in columns)]
         for record in records for row in record["table"]
     ]  # fmt: skip
     head = ["mesh", "reaction", *columns]
-    return _table("GMRES iterations to 1e-6 with a reaction of any rate", head, rows, records)
+    return _table(
+        "GMRES iterations to 1e-6 with a reaction of any rate; beyond: steps longer than half a growth time, apart",
+        head,
+        rows,
+        records,
+    )
 
 
 def devices(records: list[dict]) -> str:

@@ -36,8 +36,8 @@ Pair = tuple[str, str]
 class Steady(NamedTuple):
     """What does not change with the state; the sums are over the cells around each node."""
 
-    constant: Float[Array, "4 n"]
-    rated: Float[Array, "4 n"]  # of what is proportional to dt
+    constant: Float[Array, "5 n"]
+    rated: Float[Array, "5 n"]  # of what is proportional to dt
     sites: Float[Array, " n"]
     relief: Float[Array, ""]  # what the strain of the softest plane wave takes off the curvature
 
@@ -147,6 +147,7 @@ class _Keys(NamedTuple):
     reaction: tuple[Key, ...]
     curvature: tuple[Key, ...]
     kappa: tuple[Key, ...]
+    storage: tuple[Key, ...]
 
     @property
     def sites(self) -> Key:
@@ -156,14 +157,17 @@ class _Keys(NamedTuple):
     def weighted(self) -> list[tuple[tuple[Key, ...], float]]:
         """Keys and their factor: means over the directions, all positive."""
         share = 1.0 / len(self.mobility)
-        return [(self.mobility, -share), (self.reaction, -1.0), (self.curvature, 1.0), (self.kappa, share)]
+        return [
+            (self.mobility, -share), (self.reaction, -1.0), (self.curvature, 1.0), (self.kappa, share),
+            (self.storage, -1.0),
+        ]  # fmt: skip
 
 
 def _keys(problem: Problem) -> _Keys:
     width = problem.terms[0].domain.dim + 1
     c, mu = (problem.fields.index(name) * width for name in ("c", "mu"))
     diagonal = [tuple((k + a, k + a) for a in range(1, width)) for k in (c, mu)]
-    return _Keys(diagonal[1], ((mu, mu),), ((c, c),), diagonal[0])
+    return _Keys(diagonal[1], ((mu, mu),), ((c, c),), diagonal[0], ((mu, c),))
 
 
 def _cells(problem: Problem):
@@ -218,7 +222,7 @@ def varying(problem: Problem, constants, place, zero, x, rate, prev, t, dt, pres
     found = (assembly.by_pair(dict.fromkeys(term.varying), width, len(names)) for term in problem.terms)
     pairs = {(names[i], names[j]): zero for table in found for i, j in table}
     border = assembly.no_border(problem.lift.size, len(now[1]))
-    pairs, border, sums = over_slices(problem, add, (pairs, border, (jnp.zeros(_nodes(problem)),) * 4))
+    pairs, border, sums = over_slices(problem, add, (pairs, border, (jnp.zeros(_nodes(problem)),) * 5))
     return (
         pairs,
         driven(assembly.combine(constants[0], constants[1], border, dt), Drive(prescribed, value)),
@@ -231,9 +235,9 @@ def coefficients(problem: Problem, varying, fixed: Steady, groups, dt) -> Coeffi
     number, zero = groups
     sums = (*(fixed.constant + dt * fixed.rated + varying), fixed.sites)
     *total, sites = (zero.at[number].add(row) for row in sums)
-    mobility, reaction, curvature, kappa = (row / sites for row in total)
-    positive = [jnp.maximum(v, 0.0) for v in (mobility, reaction, kappa)]
-    return Coefficients(positive[0], positive[1], curvature - RELIEVED * fixed.relief, positive[2], fixed.relief)
+    mobility, reaction, curvature, kappa, storage = (row / sites for row in total)
+    mobility, reaction, kappa = (jnp.maximum(v, 0.0) for v in (mobility, reaction, kappa))
+    return Coefficients(mobility, reaction, curvature - RELIEVED * fixed.relief, kappa, fixed.relief, storage)
 
 
 def steady(problem: Problem, x, rate, prev, t, normals) -> Steady:
@@ -260,7 +264,7 @@ def _constant_sums(problem: Problem, x, rate, prev, t):
                 sites = _add(sites, -1.0, term.domain, entry(*keys.sites))
         return (tuple(out[Entry.CONSTANT]), tuple(out[Entry.DT])), sites
 
-    nothing = (jnp.zeros(_nodes(problem)),) * 4
+    nothing = (jnp.zeros(_nodes(problem)),) * 5
     (constant, rated), sites = over_slices(problem, add, ((nothing, nothing), nothing[0]))
     return jnp.stack(constant), jnp.stack(rated), sites
 

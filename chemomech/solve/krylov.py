@@ -59,8 +59,12 @@ class Preconditioned(NamedTuple):
 
     def inverse(self, *, transpose: bool = False, system: Bordered | None = None) -> Elimination:
         """About the inverse of the matrix, or of its transpose; `system` is the matrix where it is at hand."""
-        split = FieldSplit.of(self.hierarchies, self.refreshed, (system or self.system).matrix)
-        return Elimination.of(split.T, self.border.T) if transpose else Elimination.of(split, self.border)
+        matrix, balance = (system or self.system).matrix, self.hierarchies.balance
+        split = FieldSplit.of(self.hierarchies, self.refreshed, matrix)
+        along = None if balance is None else balance[1][:1, : matrix.shape[0]]  # mu alike everywhere
+        if transpose:
+            return Elimination.of(split.T, self.border.T, matrix.T, along)
+        return Elimination.of(split, self.border, matrix, along)
 
 
 class Krylov(AbstractLinearSolver):

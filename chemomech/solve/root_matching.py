@@ -1,6 +1,6 @@
 """The Cahn-Hilliard block as two scalar solves: pointwise roots, and the share of a negative curvature.
 
-With constant coefficients M + dt m K and kappa K + f M factorise exactly into (K + g)(K + g_hat); here the roots are
+With constant coefficients a M + dt m K and kappa K + f M factorise exactly into (K + g)(K + g_hat); here the roots are
 taken node by node. All coefficients are per site density: mobility and reaction carry the time step.
 """
 
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 Nodal = Float[Array, " n"]
 FLOOR = 1e-3  # of the largest mobility: where less moves, the roots are those of this
+STORED = 0.1  # least a: where a reaction feeds itself faster than that, the step is beyond its growth time
 LEAST = 1e-14  # gradient energy, scaled: without one the roots are those of this, g = f and gamma = 1/f
 
 
@@ -23,6 +24,7 @@ class Coefficients(NamedTuple):
     curvature: Nodal  # f = d2psi/dc2 with the strain of the softest plane wave relaxed
     kappa: Nodal
     relief: Float[Array, ""] | float = 0.0  # what the strain of that wave has taken off f
+    storage: Nodal | float = 1.0  # a = 1 + dt ds/dc, s the rate of the reaction on cells at a fixed mu
 
 
 class Roots(NamedTuple):
@@ -33,14 +35,14 @@ class Roots(NamedTuple):
 
 
 def roots(k: Coefficients, xp: Any) -> Roots:
-    """g + g_hat = f+ + rho, g g_hat = f+ rho + q, rho = r kappa/m, q = kappa/(dt m); complex ones by their modulus.
+    """g + g_hat = f+ + rho, g g_hat = f+ rho + q, rho = r kappa/m, q = a kappa/(dt m); complex ones by their modulus.
 
     gamma = dt m g_hat/kappa - dt r.
     """
     kappa = xp.maximum(k.kappa, LEAST)
     m = xp.maximum(k.mobility, FLOOR * xp.max(k.mobility) + 1e-9 * xp.mean(kappa))
     f = xp.maximum(k.curvature, 0.0)
-    rho, q = k.reaction * kappa / m, kappa / m
+    rho, q = k.reaction * kappa / m, xp.maximum(k.storage, STORED) * kappa / m
     product, half = f * rho + q, 0.5 * (f + rho)
     square = half**2 - product
     larger = half + xp.sqrt(xp.maximum(square, 0.0))

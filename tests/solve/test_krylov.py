@@ -1,5 +1,7 @@
 """The field-block preconditioner: its transpose, its counts, and the same states as a direct solver."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -215,15 +217,57 @@ def test_stagnation_is_named():
 
 @pytest.mark.parametrize("reaction", [0.0, 0.3, 50.0])
 @pytest.mark.parametrize("curvature", [3.0, 0.0, 20.0])
-def test_roots_factorise_constant_coefficients(reaction, curvature):
+@pytest.mark.parametrize("storage", [1.0, 30.0])
+def test_roots_factorise_constant_coefficients(reaction, curvature, storage):
     """Sum and product of the two roots; complex pairs keep the product."""
-    k = Coefficients(*(np.full(3, v) for v in (0.2, reaction, curvature, 0.01)))
+    k = Coefficients(*(np.full(3, v) for v in (0.2, reaction, curvature, 0.01)), storage=np.full(3, storage))
     g, gamma = roots(k, np)
     other = (gamma + k.reaction) * k.kappa / k.mobility
-    rho, q = k.reaction * k.kappa / k.mobility, k.kappa / k.mobility
+    rho, q = k.reaction * k.kappa / k.mobility, storage * k.kappa / k.mobility
     np.testing.assert_allclose(g * other, k.curvature * rho + q, rtol=1e-9)
     if np.all((k.curvature + rho) ** 2 >= 4 * (k.curvature * rho + q)):
         np.testing.assert_allclose(g + other, k.curvature + rho, rtol=1e-9)
+
+
+def reacting(state_of, **where) -> tuple[cm.Evolution, np.ndarray, Any, Any]:
+    """A unit square that reacts a thousand times faster than the step; x, what a tangent needs, and its voltage."""
+    energies = [cm.RegularSolution(chi=3.0), cm.GradientEnergy(1.6e-3)]
+    problem = cm.Problem.build(
+        rectangle(1.0, 1.0, 16, 16), host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
+        potentials=[cm.Stored(energies), cm.Storage(), cm.Diffusion(1.0),
+                    cm.ButlerVolmer(cm.SymmetricExchange(1e6), V0=0.0, **where)],
+    )  # fmt: skip
+    evolution = cm.Evolution(problem, cm.Newton(linear=cm.Krylov()))
+    x = evolution.start(problem.state(**state_of(problem.mesh.points)))
+    now = evolution.expand(x)
+    return evolution, x, (now, now, 0.0, 1e-3), problem.drive
+
+
+def dilute(points) -> dict[str, Any]:
+    return {"c": 0.05 + 0.01 * np.sin(5 * points[:, 0]), "mu": np.full(len(points), -2.5), "V": 2.5}
+
+
+def test_a_given_current_costs_few_iterations_even_under_a_strong_reaction():
+    """Surface and cell voltage are tied a thousand times over: a border eliminated as it is takes 9 more."""
+    evolution, x, given, drive = reacting(dilute, on="boundary")
+    solver, its = evolution.newton.linear, []
+    for act in (("value", 2.5), ("load", 1.0)):
+        state = solver.init(evolution.tangent(x, given, drive(V=act)))
+        b = np.random.default_rng(1).normal(size=len(state.weights)) / state.weights
+        its.append([solver.solve(state, b, rtol=1e-6, transpose=t)[1].iterations for t in (False, True)])
+    assert np.all(np.subtract(its[1], its[0]) <= 3)
+
+
+def test_storage_has_what_composition_does_to_the_reaction():
+    """a = 1 + dt ds/dc of a uniform state off equilibrium, against the row sums of the tangent."""
+    off = lambda points: {"c": np.full(len(points), 0.2), "mu": np.full(len(points), -1.0), "V": 1.5}  # noqa: E731
+    evolution, x, given, drive = reacting(off, thickness=1.0)
+    tangent = evolution.tangent(x, given, drive(V=("value", 1.5)))
+    matrix = evolution.newton.linear.init(tangent).system.matrix.blocks["mu", "c"]
+    sites = np.asarray(tangent.scalars().mass.sum(1)).ravel()
+    expected = np.abs(matrix @ np.ones(len(sites))) / sites
+    assert abs(expected[0] - 1.0) > 0.5
+    np.testing.assert_allclose(np.asarray(tangent.coefficients().storage), expected, rtol=1e-9)
 
 
 def test_share_of_a_negative_curvature():
