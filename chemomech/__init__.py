@@ -12,7 +12,8 @@ from .physics import *  # noqa: F403
 from .physics import __all__ as _physics
 from .problem import Problem, State
 from .protocol import Charge, Closed, Discharge, Hold, Protocol, Rest
-from .simulate import Observer, Solution, simulate
+from .run import Observer, Solution
+from .simulate import simulate
 from .solve.auto import Auto
 from .solve.direct import HostDirect
 from .solve.krylov import Krylov

@@ -15,7 +15,7 @@ import typer
 import typer.core
 
 from .errors import ChemomechError, ConfigError
-from .simulate import Cursor, Observer, Record
+from .run import Cursor, Observer, Record
 
 debugging = False
 KEY_NUMBERS = ("time [s]", "soc [-]", "voltage [V]", "max von Mises [Pa]")

@@ -33,7 +33,8 @@ from .physics.stored import summed
 from .physics.transport import AbstractMobility, Amount
 from .problem import Problem, State, expand, restrict
 from .protocol import AbstractStep, Protocol
-from .simulate import Cursor, Observer, Solution, simulate
+from .run import Cursor, Observer, Solution
+from .simulate import simulate
 from .solve.linear import AbstractLinearSolver
 from .solve.newton import AbstractTest, Newton
 from .solve.step import AbstractStepper, ErrorControl

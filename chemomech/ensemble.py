@@ -20,7 +20,7 @@ from .errors import ConfigError, SolveError
 from .evolution import Evolution
 from .problem import Drive, Problem, State
 from .protocol import AbstractStep, Protocol
-from .simulate import Run, Solution
+from .run import Run, Solution
 from .solve.krylov import Krylov
 from .solve.newton import Newton, Result
 from .solve.step import AbstractStepper, ErrorControl, Formula

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -80,6 +80,10 @@ class Evolution:
     def sites(self) -> float:
         """Amount of lithium sites [mol]."""
         return self._sites * self.problem.scales.of("mol")
+
+    def evaluate(self, function: Callable, *args: Any) -> Any:
+        """function(problem, *args), compiled; pure, of scaled numbers."""
+        return self._call(function, *args)
 
     def expand(self, x: Float[np.ndarray, " N"]) -> Packed:
         """All nodal values and scalars."""

@@ -20,6 +20,7 @@ from .problem import (
     densities_and_stress,
     expand,
     has_stress,
+    ledger,
     no_energy,
     stress_at_points,
     with_energies,
@@ -79,6 +80,20 @@ def measures(problem: Problem, x: Float[Array, " N"]) -> dict[str, Any]:
         "energies": energies, "content": lithium, "current": I, "principal": principal, "von_mises": von_mises,
         "c_min": jnp.min(c), "c_max": jnp.max(c),
     }  # fmt: skip
+
+
+def smooth(problem: Problem, x: Float[Array, " N"]) -> dict[str, Float[Array, ""]]:
+    """The differentiable part of a history's row, in SI: soc, voltage, current, energies; capacity [C]."""
+    now, scales = expand(problem, x), problem.scales
+    out = {f"{name}_energy": v * scales.of("J") for name, v in ledger(problem, now).items()}
+    out["free_energy"] = sum(out.values(), jnp.zeros(()))
+    if "c" in problem.fields:
+        sites = content(problem, jnp.ones_like(now[0]))
+        out |= {"soc": content(problem, now[0]) / sites, "capacity": sites * problem.host.faraday * scales.of("mol")}
+    if "V" in problem.scalars:
+        out["voltage"] = now[1][problem.scalars.index("V")] * scales.of("V")
+        out["current"] = current(problem, x) * scales.of("A")
+    return out
 
 
 def _strained(problem: Problem) -> list[Term]:

@@ -20,7 +20,7 @@ from .fem.assembly import Border, Pattern, Term
 from .fem.constraints import AbstractConstraint, Lift, build_lift
 from .fem.elements import DEFAULT_DEGREE
 from .fem.mesh import Mesh
-from .fem.slices import Slicing, chunks, over_chunks, over_slices
+from .fem.slices import Slicing, chunks, over_chunks, over_slices, summed
 from .physics.interface import ButlerVolmer
 from .physics.kinematics import AXES, AbstractKinematics, PlaneStrain, Solid
 from .physics.stored import Stored
@@ -172,6 +172,27 @@ class Problem(eqx.Module):
         lean = dataclasses.replace(self, mesh=None, constraints=(), slicing=slicing)  # pyright: ignore
         return jax.tree.map(jnp.asarray, lean)
 
+    def moved(self, points: Float[Array, "n dim"]) -> Problem:
+        """The same problem with its nodes elsewhere; differentiable with respect to them.
+
+        Cells, unknowns and constraints stay what they are: values that were given as functions of the points too.
+
+        Args:
+            points: new coordinates of all nodes [m].
+
+        Raises:
+            ChemomechError: there are more or fewer points than nodes.
+            MeshError: a cell is turned inside out.
+        """
+        if jnp.shape(points) != self.mesh.points.shape:
+            raise ChemomechError(f"moved: {jnp.shape(points)} coordinates for nodes of {self.mesh.points.shape}.")
+        mesh = self.mesh.moved(np.asarray(jax.lax.stop_gradient(points)))
+        places = _domains(mesh, self.potentials, self.scales, self.degree, points)[0]
+        terms = tuple(
+            eqx.tree_at(lambda t: t.domain, term, made) for term, made in zip(self.terms, places, strict=True)
+        )
+        return dataclasses.replace(self, mesh=mesh, terms=terms)
+
     def window(self, k: Any) -> Problem:
         """The k-th chunk of its cells."""
         terms = [eqx.tree_at(lambda t: t.domain, t, t.domain.window(k, self.slicing.chunks)) for t in self.terms]
@@ -244,14 +265,19 @@ class Problem(eqx.Module):
         return Z, jnp.stack(s) if s else jnp.zeros(0)
 
     def unpack(self, packed: Packed) -> State:
-        """The SI state of scaled arrays."""
+        """The SI state of scaled arrays: NumPy's, and plain numbers."""
+        values = self.in_SI((np.asarray(packed[0]), np.asarray(packed[1]))).values
+        return State({name: float(v) if name in self.scalars else v for name, v in values.items()})
+
+    def in_SI(self, packed: Packed) -> State:
+        """The same of the arrays that are given, JAX's too: differentiable."""
         Z, s = packed
-        rows = {f: np.asarray(Z[k]) * _field_scale(f, self.scales) for k, f in enumerate(self.fields)}
+        rows = {f: Z[k] * _field_scale(f, self.scales) for k, f in enumerate(self.fields)}
         out: dict[str, Any] = {f: v for f, v in rows.items() if "." not in f}
         if "u.x" in rows:
-            out["u"] = np.stack([rows[f"u.{a}"] for a in AXES[: self.mesh.dim]], axis=1)
-        out.update({name: float(s[k]) * _scalar_scale(name, self.scales) for k, name in enumerate(self.scalars)})
-        return State(out)
+            xp = np if isinstance(Z, np.ndarray) else jnp
+            out["u"] = xp.stack([v for f, v in rows.items() if f.startswith("u.")], axis=1)
+        return State(out | {name: s[k] * _scalar_scale(name, self.scales) for k, name in enumerate(self.scalars)})
 
     def drive(self, **given: tuple[str, float]) -> Drive:
         """What acts on the global scalars, e.g. drive(V=("load", current [A])) or drive(V=("value", 3.4))."""
@@ -305,6 +331,22 @@ def residual(problem: Problem, x, rate: Packed, prev: Packed, t, dt, drive: Driv
     loaded = r - drive.value * jnp.where(_rated(problem), dt, 1.0)
     r = jnp.where(drive.prescribed, now[1] - drive.value, loaded)
     return jnp.concatenate([problem.lift.reduce(jnp.concatenate(R)), r])
+
+
+def action(
+    problem: Problem, x, multiplier: Float[Array, " N"], rate: Packed, prev: Packed, t, dt, drive: Drive
+) -> Float[Array, ""]:  # fmt: skip
+    """The multiplier times the residual, as a derivative of the potential along it: a scalar with a cheap gradient."""
+    now, n = expand(problem, x), problem.lift.size
+    shape, along = now[0].shape, multiplier[n:]
+    moved = problem.lift.increment(multiplier[:n]).reshape(shape), jnp.where(drive.prescribed, 0.0, along)
+
+    def part_of(part):
+        return assembly.directional(part.terms, part.parameters(), now, moved, rate, prev, t, dt)
+
+    load = drive.value * jnp.where(_rated(problem), dt, 1.0)
+    row = jnp.where(drive.prescribed, now[1] - drive.value, -load)
+    return summed(problem, part_of) + jnp.sum(along * row)
 
 
 def constants(problem: Problem, now: Packed) -> tuple[assembly.Values, assembly.Values]:
@@ -473,8 +515,8 @@ def _components(fields: Sequence[str], dim: int) -> tuple[str, ...]:
     return tuple(name for f in fields for name in ([f"u.{a}" for a in AXES[:dim]] if f == "u" else [f]))
 
 
-def _domains(mesh, potentials, scales, degree):
-    points = jnp.asarray(mesh.points / scales.length)
+def _domains(mesh, potentials, scales, degree, points=None):
+    points = jnp.asarray((mesh.points if points is None else points) / scales.length)
     names = dict.fromkeys((None, *(p.on for p in potentials)))
     domains, members = [], []
     for on in names:

@@ -7,19 +7,22 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
+from jaxtyping import Array, Float
 
 from .errors import ConfigError
 from .units import parse
 
 STOPS = {"time": "s", "soc": "1", "voltage": "V", "current": "A", "c_rate": "1"}
 HOUR = 3600.0
+Number = float | Float[Array, ""]
 
 
 def _stops(given: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     unknown = [key for key in given if key not in STOPS]
     if unknown:
         raise ConfigError(f"until names {', '.join(unknown)}; a step can stop on {', '.join(STOPS)}.")
-    return tuple((key, float(parse(value, STOPS[key], name=f"until.{key}"))) for key, value in given.items())
+    return tuple((key, _plain(parse(value, STOPS[key], name=f"until.{key}"))) for key, value in given.items())
 
 
 class AbstractStep(eqx.Module):
@@ -32,7 +35,7 @@ class AbstractStep(eqx.Module):
     kind: ClassVar[str]
 
     @abc.abstractmethod
-    def drive(self, one_c: float) -> tuple[str, float]:
+    def drive(self, one_c: float) -> tuple[str, Number]:
         """("load", current [A], insertion positive) or ("value", voltage [V]); one_c is the 1 C current [A]."""
 
     @property
@@ -42,10 +45,10 @@ class AbstractStep(eqx.Module):
 
 
 class _Current(AbstractStep):
-    def drive(self, one_c: float) -> tuple[str, float]:
+    def drive(self, one_c: float) -> tuple[str, Number]:
         """The signed current."""
         size = self.current if self.current is not None else self.c_rate * one_c
-        return "load", self.sign * float(size)
+        return "load", self.sign * size
 
     def __check_init__(self):
         if (self.c_rate is None) == (self.current is None):
@@ -69,13 +72,18 @@ def _require_stop(step: AbstractStep, allowed: tuple[str, ...]) -> None:
 
 
 def _amperes(value: Any) -> float | None:
-    return None if value is None else float(parse(value, "A", name="current"))
+    return None if value is None else _plain(parse(value, "A", name="current"))
 
 
 def _number(value: Any) -> float | None:
     if isinstance(value, str):
         raise ConfigError(f'c_rate = "{value}" must be a plain number: 0.1 for C/10 ("1 C" would be one coulomb).')
-    return None if value is None else float(value)
+    return None if value is None else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A float, or JAX's own number: something may be differentiated by it."""
+    return value if isinstance(value, jax.Array) else float(value)
 
 
 class Discharge(_Current):
@@ -87,9 +95,9 @@ class Discharge(_Current):
         until: stop events: time [s], soc [1], voltage [V] (reached from above).
     """
 
-    c_rate: float | None = eqx.field(static=True, default=None, converter=_number)
-    current: float | None = eqx.field(static=True, default=None, converter=_amperes)
-    until: tuple[tuple[str, float], ...] = eqx.field(static=True, default_factory=dict, converter=_stops)
+    c_rate: Number | None = eqx.field(default=None, converter=_number)
+    current: Number | None = eqx.field(default=None, converter=_amperes)
+    until: tuple[tuple[str, Number], ...] = eqx.field(default_factory=dict, converter=_stops)
     kind: ClassVar[str] = "discharge"
     sign: ClassVar[float] = 1.0
 
@@ -103,9 +111,9 @@ class Charge(_Current):
         until: stop events: time [s], soc [1], voltage [V] (reached from below).
     """
 
-    c_rate: float | None = eqx.field(static=True, default=None, converter=_number)
-    current: float | None = eqx.field(static=True, default=None, converter=_amperes)
-    until: tuple[tuple[str, float], ...] = eqx.field(static=True, default_factory=dict, converter=_stops)
+    c_rate: Number | None = eqx.field(default=None, converter=_number)
+    current: Number | None = eqx.field(default=None, converter=_amperes)
+    until: tuple[tuple[str, Number], ...] = eqx.field(default_factory=dict, converter=_stops)
     kind: ClassVar[str] = "charge"
     sign: ClassVar[float] = -1.0
 
@@ -117,10 +125,10 @@ class Rest(AbstractStep):
         until: stop events: time [s], voltage [V].
     """
 
-    until: tuple[tuple[str, float], ...] = eqx.field(static=True, default_factory=dict, converter=_stops)
+    until: tuple[tuple[str, Number], ...] = eqx.field(default_factory=dict, converter=_stops)
     kind: ClassVar[str] = "rest"
 
-    def drive(self, one_c: float) -> tuple[str, float]:
+    def drive(self, one_c: float) -> tuple[str, Number]:
         """No current."""
         return "load", 0.0
 
@@ -136,11 +144,11 @@ class Hold(AbstractStep):
         until: stop events: time [s], soc [1], current [A] or c_rate [1] (the size falls to the value).
     """
 
-    voltage: float = eqx.field(static=True, converter=lambda v: float(parse(v, "V", name="voltage")))
-    until: tuple[tuple[str, float], ...] = eqx.field(static=True, default_factory=dict, converter=_stops)
+    voltage: Number = eqx.field(converter=lambda v: _plain(parse(v, "V", name="voltage")))
+    until: tuple[tuple[str, Number], ...] = eqx.field(default_factory=dict, converter=_stops)
     kind: ClassVar[str] = "hold"
 
-    def drive(self, one_c: float) -> tuple[str, float]:
+    def drive(self, one_c: float) -> tuple[str, Number]:
         """The voltage."""
         return "value", self.voltage
 
@@ -155,10 +163,10 @@ class Closed(AbstractStep):
         until: stop event: time [s].
     """
 
-    until: tuple[tuple[str, float], ...] = eqx.field(static=True, default_factory=dict, converter=_stops)
+    until: tuple[tuple[str, Number], ...] = eqx.field(default_factory=dict, converter=_stops)
     kind: ClassVar[str] = "closed"
 
-    def drive(self, one_c: float) -> tuple[str, float]:
+    def drive(self, one_c: float) -> tuple[str, Number]:
         """Nothing acts."""
         return "load", 0.0
 

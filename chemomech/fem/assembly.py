@@ -209,6 +209,22 @@ def potential(terms, parameters, now, frozen, rate, prev, t, dt) -> Float[Array,
     return total
 
 
+def directional(terms, parameters, now, moved, rate, prev, t, dt) -> Float[Array, ""]:
+    """Derivative of the potential with respect to `now` along `moved`, at frozen = now, summed over all domains."""
+    total = jnp.zeros(())
+    for term, params in zip(terms, parameters, strict=True):
+        fields, dim = len(now[0]), term.domain.dim
+        here, *old = (evaluate(term, *state) for state in (now, rate, prev))
+        along, context = evaluate(term, *moved), _context(term)
+
+        def density(values, term=term, params=params, here=here, old=old, context=context):
+            return term.density(_point(values, fields, dim), here, *old, *context, t, dt, params)  # noqa: B023
+
+        slope = jax.jvp(density, (_flat(here),), (_flat(along),))[1]
+        total = total + jnp.sum(term.domain.weight * slope)
+    return total
+
+
 # Everything below adds the contributions of some terms to sums that it is given, so that a whole can be taken slice by
 # slice (`slices.py`); physics at points and sums over nodes are kept apart.
 

@@ -159,6 +159,16 @@ class Mesh(eqx.Module):
         point_sets = {name: number[nodes] for name, nodes in raw["point_sets"].items()}
         return _finish(_orient(draft), raw["cell_sets"], facet_sets, raw["cell_data"], point_sets, str(path))
 
+    def moved(self, points: Float[np.ndarray, "n dim"]) -> "Mesh":
+        """The same cells with their nodes elsewhere [m].
+
+        Raises:
+            MeshError: coordinates are not finite, or a cell is turned inside out.
+        """
+        mesh = eqx.tree_at(lambda mesh: mesh.points, self, np.asarray(points, float))
+        _run(mesh, "moved mesh", (_check_finite, _check_jacobian))
+        return mesh
+
     @property
     def dim(self) -> int:
         """Space dimension, 2 or 3."""

@@ -44,6 +44,20 @@ def over_chunks(whole: Whole, kernel: Callable[[Any, T], T], total: T) -> T:
     return jax.lax.fori_loop(0, whole.slicing.chunks, lambda k, total: kernel(whole.window(k), total), total)
 
 
+def summed(whole: Whole, function: Callable[[Any], Array]) -> Array:
+    """Sum of function(chunk) over all cells; its reverse pass too holds one chunk at a time."""
+    if whole.slicing.chunks == 1:
+        return across(whole, function(whole))
+
+    @jax.checkpoint
+    def one(k, whole):
+        return function(whole.window(k))
+
+    numbers = jnp.arange(whole.slicing.chunks)
+    zero = jnp.zeros(())
+    return across(whole, jax.lax.scan(lambda total, k: (total + one(k, whole), None), zero, numbers)[0])
+
+
 def across(whole: Whole, value: T, how: str = "sum") -> T:
     """The sum (or "max", "min") of what the devices found for their parts."""
     return value if whole.slicing.axis is None else ACROSS[how](value, whole.slicing.axis)

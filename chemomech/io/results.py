@@ -17,7 +17,7 @@ import numpy as np
 from ..analysis.stress import as_matrices, hydrostatic, nodal_stress, principal, von_mises
 from ..errors import ChemomechError, ConfigError, FileError
 from ..problem import Problem, State
-from ..simulate import Cursor, Observer, Record, row
+from ..run import Cursor, Observer, Record, row
 from .history import History
 from .restart import load_restart, save_restart
 from .vtu import Collection, write_vtu

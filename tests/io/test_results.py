@@ -10,7 +10,7 @@ from chemomech.errors import ConfigError, FileError
 from chemomech.fem.mesh import elevate, rectangle
 from chemomech.io.results import Results, column, merged, require_folder
 from chemomech.measures import Measures
-from chemomech.simulate import Cursor, Record
+from chemomech.run import Cursor, Record
 from chemomech.viz import read_frames, read_history
 
 jax.config.update("jax_enable_x64", True)
