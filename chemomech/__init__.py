@@ -19,13 +19,15 @@ from .solve.direct import HostDirect
 from .solve.krylov import Krylov
 from .solve.newton import Newton, UpdateTest
 from .solve.step import BDF2, BackwardEuler, ErrorControl
+from .taylor import Taylor, taylor_test
 from .units import Scales, param
 
 __version__ = "0.1.0"
 __all__ = [
-    "BDF2", "AbstractFreeEnergy", "AbstractPotential", "Auto", "BackwardEuler", "Charge", "ChemomechError", "Closed",
-    "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host", "HostDirect",
-    "Krylov", "Local", "Member", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic", "Pinned", "Problem",
-    "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum", "Tied", "UnitError", "UpdateTest",
-    "materials", "param", "simulate", "simulate_ensemble", "solve_equilibrium", "solve_static", *_physics,
+    "BDF2", "AbstractFreeEnergy", "AbstractPotential", "Auto", "BackwardEuler", "Charge", "ChemomechError",
+    "Closed", "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host",
+    "HostDirect", "Krylov", "Local", "Member", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic",
+    "Pinned", "Problem", "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum", "Taylor",
+    "Tied", "UnitError", "UpdateTest", "materials", "param", "simulate", "simulate_ensemble", "solve_equilibrium",
+    "solve_static", "taylor_test", *_physics,
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -30,6 +30,7 @@ from .solve.linear import Breakdown
 from .solve.step import AbstractStepper, Formula
 
 RTOL = 1e-10  # of the transposed solves
+DIFFERENTIATED = 1e-10  # Newton's tolerance of what is differentiated: a gradient is as right as its states
 GOOD, WRONG, CORRECTIONS = 1e-9, 1e-6, 3  # a multiplier further off is corrected, so many times; then it is an error
 Observable = Callable[[Problem, Any], Any]  # (problem, state in SI) -> array
 
@@ -86,10 +87,40 @@ class Tape:
         row = observables(self.observe)
         columns = [self.evolution.evaluate(row, self.taken[k].x) for k in self.rows]
         return {
-            "columns": jax.tree.map(lambda *values: jnp.stack(values), *columns),
+            "columns": jax.tree.map(lambda *values: jnp.stack(values), *columns) if columns else {},
             "dt": jnp.asarray([self.taken[k].step.dt for k in self.rows[1:]], float),
             "final": jnp.asarray(self.taken[-1].x),
         }
+
+
+def is_traced(tree: Any) -> bool:
+    """Whether a transformation follows any of its leaves."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def still(tree: Any) -> Any:
+    """Without tracers.
+
+    Raises:
+        ChemomechError: those of a transformation that has no values yet.
+    """
+
+    def value(leaf):
+        if not isinstance(leaf, jax.core.Tracer):
+            return leaf
+        try:
+            return np.asarray(jax.lax.stop_gradient(leaf))
+        except jax.errors.TracerArrayConversionError:
+            raise ChemomechError(NO_TRANSFORMATION) from None
+
+    return jax.tree.map(value, tree)
+
+
+def placed(problem: Problem) -> Problem:
+    """With all that is made of the node coordinates following them, where they are traced."""
+    points = problem.mesh.points
+    problem = dataclasses.replace(problem, mesh=still(problem.mesh))
+    return problem.moved(points) if is_traced(points) else problem
 
 
 class Arguments(NamedTuple):
@@ -97,8 +128,8 @@ class Arguments(NamedTuple):
 
     problem: Problem
     start: Float[Array, " N"]  # reduced unknowns
-    loads: list[Float[Array, ""]]  # current [A] or voltage [V] of each segment
-    stops: list[dict[str, Float[Array, ""]]]  # values of the stop events of each segment, currents in [A]
+    loads: Sequence[Float[Array, ""]] = ()  # current [A] or voltage [V] of each segment
+    stops: Sequence[dict[str, Float[Array, ""]]] = ()  # values of the stop events of each segment, currents in [A]
 
 
 def differentiated(run: Callable[[Problem, Any], Tape], arguments: Arguments) -> tuple[dict[str, Any], Tape]:
@@ -142,8 +173,9 @@ def differentiated(run: Callable[[Problem, Any], Tape], arguments: Arguments) ->
 
 
 NO_TRANSFORMATION = (
-    "simulate can be differentiated by jax.grad, jax.value_and_grad and jax.vjp (and eqx.filter_*), called as it is. "
-    "It is a loop in Python: jax.jit, jax.vmap and forward mode (jax.jvp, jax.jacfwd, jax.hessian) cannot go through."
+    "Runs and steady states can be differentiated by jax.grad, jax.value_and_grad and jax.vjp (and eqx.filter_*), "
+    "called as they are. They are loops in Python: jax.jit, jax.vmap and forward mode (jax.jvp, jax.jacfwd, "
+    "jax.hessian) cannot go through."
 )
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import warnings
 
+import jax.numpy as jnp
+
+from .adjoint import DIFFERENTIATED, Arguments, Step, Taken, Tape, differentiated, is_traced, placed, still
 from .errors import ConfigError, SolveError
 from .evolution import Evolution
 from .ladder import Ladder
-from .problem import Problem, State
-from .solve.newton import Newton
-from .solve.step import Formula
+from .problem import Problem, State, expand
+from .solve.newton import Newton, UpdateTest
+from .solve.step import BackwardEuler, Formula
 
 
 def solve_static(problem: Problem, state: State | None = None, newton: Newton | None = None) -> State:
     """The state in which the derivative of the stored energy vanishes, such as the displacement at a given composition.
+
+    `jax.grad` goes through it, by the numbers of the problem and the places of its nodes; Newton's default is then
+    `UpdateTest(1e-10)`.
 
     Args:
         problem: potentials without rates; composition is given by `Fixed("c", value=...)` or absent.
@@ -29,16 +35,32 @@ def solve_static(problem: Problem, state: State | None = None, newton: Newton | 
             "A static problem has no time: leave out Storage, Diffusion and ButlerVolmer. "
             "For an equilibrium of given lithium content add Amount(mean)."
         )
-    evolution = Evolution(problem, newton or Newton(max_iterations=40))
+    traced = is_traced((problem, state))
+    test = UpdateTest(DIFFERENTIATED) if traced else Newton().test
+    newton = newton or Newton(test=test, max_iterations=40)
+    guess = still(state)
+    if not traced:
+        tape = _stationary(problem, guess, newton)
+        return tape.evolution.state(tape.taken[-1].x)
+    problem = placed(problem)
+    found, _ = differentiated(lambda made, _: _stationary(made, guess, newton), Arguments(problem, jnp.zeros(0)))
+    return problem.in_SI(expand(problem, found["final"]))
+
+
+def _stationary(problem: Problem, state: State | None, newton: Newton) -> Tape:
+    """The stationary state as one step, which nothing before it matters to."""
+    evolution = Evolution(problem, newton)
     x = evolution.start(problem.uniform(0.5) if state is None else state)
-    formula, ladder = Formula(1.0, 0.0, evolution.time_scale, 1), Ladder(evolution, warnings.warn)
-    result = ladder.climb(formula, (x,), x, 0.0, problem.drive())
+    length, drive, ladder = evolution.time_scale, problem.drive(), Ladder(evolution, warnings.warn)
+    formula = Formula(1.0, 0.0, length, 1)
+    result = ladder.climb(formula, (x,), x, 0.0, drive)
     if not result.converged:
         raise SolveError(
             f"No stationary point found: {result.reason}, after {result.iterations} Newton iterations. "
             "Try a first guess closer to the solution, or run the time-dependent problem to rest."
         )
-    return evolution.state(result.x)
+    taken = Taken(Step(0, length), None, formula, 0.0, drive, result.x)
+    return Tape(evolution, BackwardEuler(), x, [taken])
 
 
 def solve_equilibrium(problem: Problem, state: State, newton: Newton | None = None) -> State:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from .adjoint import NO_TRANSFORMATION, Arguments, Observable, Step, Tape, differentiated
+from .adjoint import DIFFERENTIATED, Arguments, Observable, Step, Tape, differentiated, is_traced, placed, still
 from .errors import ChemomechError
 from .evolution import Evolution
 from .measures import content
@@ -56,11 +54,11 @@ def simulate(
         ConfigError: a stop event cannot be reached.
         SolveError: a step fails at the smallest step length; the message says when, where and what to try.
     """
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((problem, state, protocol)))
+    traced = is_traced((problem, state, protocol))
     if traced and (cursor is not None or devices is not None):
         raise ChemomechError("A run that is differentiated starts at its beginning, on one device.")
     newton = Newton(test=UpdateTest(DIFFERENTIATED)) if traced and newton is None else newton
-    plain_state, plain_protocol = _still(state), _still(protocol)
+    plain_state, plain_protocol = still(state), still(protocol)
 
     def made(problem: Problem, *, keep: bool) -> Run:
         evolution = Evolution(problem, newton, budget=budget, devices=devices)
@@ -75,7 +73,6 @@ def simulate(
     return _differentiated(functools.partial(made, keep=False), problem, state, protocol)
 
 
-DIFFERENTIATED = 1e-10  # Newton's tolerance of a run whose gradient is wanted: a gradient is as right as its states
 ALTERNATIVES = {
     "max_principal_stress": "a smooth maximum of the stress in `observe`", "max_von_mises": "the same",
     "c_min": "a p-norm of c in `observe`", "c_max": "a p-norm of c in `observe`",
@@ -85,10 +82,7 @@ ALTERNATIVES = {
 def _differentiated(made: Callable[[Problem], Run], problem: Problem, state: State, protocol: Any) -> Solution:
     """The solution of a run with tracers of `jax.grad` among its arguments."""
     runs: list[Run] = []
-    points = problem.mesh.points
-    problem = dataclasses.replace(problem, mesh=_still(problem.mesh))
-    if isinstance(points, jax.core.Tracer):  # all else that is made of them follows
-        problem = problem.moved(points)
+    problem = placed(problem)
 
     def run(problem: Problem, start: Any) -> Tape:
         runs.append(made(problem))
@@ -129,21 +123,3 @@ def _refusing(name: str, alternative: str) -> Callable:
 
     column.defvjp(lambda values, anchor: (jnp.asarray(values), ()), refuse)
     return column
-
-
-def _still(tree: Any) -> Any:
-    """Without tracers.
-
-    Raises:
-        ChemomechError: those of a transformation that has no values yet.
-    """
-
-    def still(leaf):
-        if not isinstance(leaf, jax.core.Tracer):
-            return leaf
-        try:
-            return np.asarray(jax.lax.stop_gradient(leaf))
-        except jax.errors.TracerArrayConversionError:
-            raise ChemomechError(NO_TRANSFORMATION) from None
-
-    return jax.tree.map(still, tree)

@@ -94,62 +94,29 @@ def gradient(case: Case):
     return eqx.filter_grad(lambda a: case.value(*a))(args)
 
 
-def material(problem):
-    """All numbers of host and potentials, and the place of the rates of the cells among them."""
+def lines(case: Case, found) -> dict[str, tuple[Any, Any, Any, Any]]:
+    """For each class of parameters: the value as a function of them, where they are, the gradient, a direction."""
+    problem, state, q, steps = case.problem, case.state, case.q, case.solution.steps
+    rng, points = np.random.default_rng(0), problem.mesh.points
     leaves, structure = jax.tree.flatten((problem.host, problem.potentials))
-    return leaves, structure
-
-
-def directions(case: Case, found) -> dict[str, tuple[float, Any]]:
-    """For each class of parameters the derivative in one direction, and the value some way along it."""
-    rng, points = np.random.default_rng(0), case.problem.mesh.points
-    leaves, structure = material(case.problem)
     slopes = jax.tree.leaves((found[0].host, found[0].potentials))
-    out = {}
 
-    def along(steps):
-        def moved(h):
-            pair = jax.tree.unflatten(structure, [v + h * d for v, d in zip(leaves, steps, strict=True)])
-            problem = eqx.tree_at(lambda p: (p.host, p.potentials), case.problem, pair)
-            return case.value(problem, case.state, case.q, case.solution.steps)
+    def material(numbers):
+        pair = jax.tree.unflatten(structure, numbers)
+        return case.value(eqx.tree_at(lambda p: (p.host, p.potentials), problem, pair), state, q, steps)
 
-        return float(sum(np.sum(np.asarray(g) * d) for g, d in zip(slopes, steps, strict=True))), moved
-
-    out["material"] = along([rng.uniform(-1, 1) * np.asarray(v) if np.size(v) < 50 else 0 * v for v in leaves])
+    few = [rng.uniform(-1, 1) * np.asarray(v) if np.size(v) < 50 else np.zeros(np.shape(v)) for v in leaves]
+    out = {"material": (material, leaves, slopes, few)}
     if any(np.size(v) >= 50 for v in leaves):
-        out["cells"] = along(
-            [np.asarray(v) * rng.normal(size=np.shape(v)) if np.size(v) >= 50 else 0 * v for v in leaves]
-        )
-    wave = rng.normal(size=case.state.c.shape) * 0.1
-    out["start"] = (
-        float(jnp.sum(found[1].c * wave)),
-        lambda h: case.value(case.problem, case.state.replace(c=case.state.c + h * wave), case.q, case.solution.steps),
-    )
-    turn = rng.uniform(0.5, 1.0, len(case.q)) * case.q
-    out["protocol"] = (
-        float(found[2] @ turn),
-        lambda h: case.value(case.problem, case.state, case.q + h * turn, case.solution.steps),
-    )
+        many = [v * rng.normal(size=np.shape(v)) if np.size(v) >= 50 else 0.0 * np.asarray(v) for v in leaves]
+        out["cells"] = (material, leaves, slopes, many)
+    wave, turn = 0.1 * rng.normal(size=state.c.shape), rng.uniform(0.5, 1.0, len(q)) * q
     shift = 0.1 * np.ptp(points[:, 0]) * rng.normal(size=points.shape)
-    out["nodes"] = (
-        float(jnp.sum(found[0].mesh.points * shift)),
-        lambda h: case.value(case.problem.moved(points + h * shift), case.state, case.q, case.solution.steps),
-    )
-    return out
-
-
-def errors(case: Case) -> dict[str, tuple[float, float]]:
-    """For each class the relative error against Richardson's difference, and Taylor's order."""
-    out = {}
-    base = float(case.value(case.problem, case.state, case.q, case.solution.steps))
-    for name, (slope, value) in directions(case, gradient(case)).items():
-        h = SIZES[name]
-        ahead, behind = ([float(value(sign * step)) for step in (h, h / 2)] for sign in (1, -1))
-        whole, half = ((a - b) / (2 * step) for a, b, step in zip(ahead, behind, (h, h / 2), strict=True))
-        exact = (4 * half - whole) / 3
-        rest = [abs(a - base - step * slope) for a, step in zip(ahead, (h, h / 2), strict=True)]
-        out[name] = abs(slope - exact) / abs(exact), float(np.log2(rest[0] / rest[1]))
-    return out
+    return out | {
+        "start": (lambda c: case.value(problem, state.replace(c=c), q, steps), state.c, found[1].c, wave),
+        "protocol": (lambda q: case.value(problem, state, q, steps), q, found[2], turn),
+        "nodes": (lambda x: case.value(problem.moved(x), state, q, steps), points, found[0].mesh.points, shift),
+    }
 
 
 CASES = [
@@ -163,11 +130,12 @@ CASES = [
 @pytest.mark.parametrize("make", CASES)
 def test_every_class_of_parameters(make):
     """Relative errors up to 1e-7 and order 2."""
-    found = errors(make())
-    print(found)
-    for name, (error, order) in found.items():
-        assert error < 1e-7, name
-        assert order >= 1.95, name
+    case = make()
+    for name, (function, x, slopes, direction) in lines(case, gradient(case)).items():
+        found = cm.taylor_test(function, x, slopes, direction=direction, size=SIZES[name], levels=2)
+        print(name, found)
+        assert found.error < 1e-7, name
+        assert found.orders[1] >= 1.95, name
 
 
 def without_events(self, k, solve, multiplier, found, direct):
@@ -204,11 +172,19 @@ MUTATIONS = {
 }
 
 
+def along_lines(case: Case) -> dict[str, float]:
+    """The derivative along the direction of each class."""
+    return {
+        name: float(sum(np.sum(np.asarray(g) * d) for g, d in zip(*map(jax.tree.leaves, pair), strict=True)))
+        for name, (_, _, *pair) in lines(case, gradient(case)).items()
+    }
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_dropped_term_is_found(name, monkeypatch):
     """The check above fails if any one term of the reverse pass is missing."""
     case = electrode("HostDirect")
-    right = {key: slope for key, (slope, _) in directions(case, gradient(case)).items()}
+    right = along_lines(case)
     monkeypatch.setattr(adjoint._Reverse, name, MUTATIONS[name](getattr(adjoint._Reverse, name)))
-    wrong = {key: slope for key, (slope, _) in directions(case, gradient(case)).items()}
+    wrong = along_lines(case)
     assert max(abs(wrong[key] - right[key]) / abs(right[key]) for key in right) > 1e-3
