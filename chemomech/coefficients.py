@@ -36,8 +36,8 @@ Pair = tuple[str, str]
 class Steady(NamedTuple):
     """What does not change with the state; the sums are over the cells around each node."""
 
-    constant: Float[Array, "5 n"]
-    rated: Float[Array, "5 n"]  # of what is proportional to dt
+    constant: Float[Array, "7 n"]
+    rated: Float[Array, "7 n"]  # of what is proportional to dt
     sites: Float[Array, " n"]
     relief: Float[Array, ""]  # what the strain of the softest plane wave takes off the curvature
 
@@ -154,12 +154,13 @@ class _Keys(NamedTuple):
         """Minus the site density; the transposed entry has the derivative of the reaction too."""
         return self.curvature[0][0], self.reaction[0][0]
 
-    def weighted(self) -> list[tuple[tuple[Key, ...], float]]:
-        """Keys and their factor: means over the directions, all positive."""
+    def weighted(self) -> list[tuple[tuple[Key, ...], float, bool]]:
+        """Keys, their factor (means over the directions, all positive), and whether they are meant on facets."""
         share = 1.0 / len(self.mobility)
         return [
-            (self.mobility, -share), (self.reaction, -1.0), (self.curvature, 1.0), (self.kappa, share),
-            (self.storage, -1.0),
+            (self.mobility, -share, False), (self.reaction, -1.0, False), (self.curvature, 1.0, False),
+            (self.kappa, share, False), (self.storage, -1.0, False),
+            (self.reaction, -1.0, True), (self.storage, -1.0, True),
         ]  # fmt: skip
 
 
@@ -173,7 +174,11 @@ def _keys(problem: Problem) -> _Keys:
 def _cells(problem: Problem):
     """Terms on cells, with their parameters."""
     pairs = zip(problem.terms, problem.parameters(), strict=True)
-    return [(term, params) for term, params in pairs if term.domain.normal is None]
+    return [(term, params) for term, params in pairs if not _on_facets(term)]
+
+
+def _on_facets(term) -> bool:
+    return term.domain.normal is not None
 
 
 def _nodes(problem: Problem) -> int:
@@ -213,16 +218,16 @@ def varying(problem: Problem, constants, place, zero, x, rate, prev, t, dt, pres
                 pair = names[i], names[j]
                 pairs[pair] = assembly.scattered(pairs[pair], values, term.domain, here)
             border = assembly.bordered(border, entries, term.domain, problem.lift, len(names))
-            for k, (wanted, share) in enumerate(keys):
-                found = [entries[key] for key in wanted if key in entries and term.domain.normal is None]
-                if found:
+            for k, (wanted, share, facets) in enumerate(keys):
+                found = [entries[key] for key in wanted if key in entries]
+                if found and facets == _on_facets(term):
                     sums[k] = _add(sums[k], share, term.domain, sum(found))
         return pairs, border, tuple(sums)
 
     found = (assembly.by_pair(dict.fromkeys(term.varying), width, len(names)) for term in problem.terms)
     pairs = {(names[i], names[j]): zero for table in found for i, j in table}
     border = assembly.no_border(problem.lift.size, len(now[1]))
-    pairs, border, sums = over_slices(problem, add, (pairs, border, (jnp.zeros(_nodes(problem)),) * 5))
+    pairs, border, sums = over_slices(problem, add, (pairs, border, (jnp.zeros(_nodes(problem)),) * 7))
     return (
         pairs,
         driven(assembly.combine(constants[0], constants[1], border, dt), Drive(prescribed, value)),
@@ -235,9 +240,10 @@ def coefficients(problem: Problem, varying, fixed: Steady, groups, dt) -> Coeffi
     number, zero = groups
     sums = (*(fixed.constant + dt * fixed.rated + varying), fixed.sites)
     *total, sites = (zero.at[number].add(row) for row in sums)
-    mobility, reaction, curvature, kappa, storage = (row / sites for row in total)
-    mobility, reaction, kappa = (jnp.maximum(v, 0.0) for v in (mobility, reaction, kappa))
-    return Coefficients(mobility, reaction, curvature - RELIEVED * fixed.relief, kappa, fixed.relief, storage)
+    mobility, reaction, curvature, kappa, storage, facets, facet_storage = (row / sites for row in total)
+    mobility, reaction, kappa, facets = (jnp.maximum(v, 0.0) for v in (mobility, reaction, kappa, facets))
+    curvature = curvature - RELIEVED * fixed.relief
+    return Coefficients(mobility, reaction, curvature, kappa, fixed.relief, storage, facets, facet_storage)
 
 
 def steady(problem: Problem, x, rate, prev, t, normals) -> Steady:
@@ -252,19 +258,19 @@ def _constant_sums(problem: Problem, x, rate, prev, t):
 
     def add(part, total):
         out, sites = {kind: list(total[0][k]) for k, kind in enumerate((Entry.CONSTANT, Entry.DT))}, total[1]
-        for term, params in _cells(part):
+        for term, params in zip(part.terms, part.parameters(), strict=True):
             kinds = dict(term.entries)
             entry = assembly.entries(term, params, now, rate, prev, t, one)
-            for k, (wanted, share) in enumerate(keys.weighted()):
+            for k, (wanted, share, facets) in enumerate(keys.weighted()):
                 for key in wanted:
-                    if kinds.get(key) in out:
+                    if kinds.get(key) in out and facets == _on_facets(term):
                         sums = out[kinds[key]]
                         sums[k] = _add(sums[k], share, term.domain, entry(*key))
-            if keys.sites in kinds:
+            if keys.sites in kinds and not _on_facets(term):
                 sites = _add(sites, -1.0, term.domain, entry(*keys.sites))
         return (tuple(out[Entry.CONSTANT]), tuple(out[Entry.DT])), sites
 
-    nothing = (jnp.zeros(_nodes(problem)),) * 5
+    nothing = (jnp.zeros(_nodes(problem)),) * 7
     (constant, rated), sites = over_slices(problem, add, ((nothing, nothing), nothing[0]))
     return jnp.stack(constant), jnp.stack(rated), sites
 

@@ -16,7 +16,7 @@ from .fields import FieldOperator, FieldTangent, Pair, Space
 from .inner_iterations import conjugate_gradients, lowest_eigenpair
 from .multigrid import Multigrid
 from .operators import choose, devices_of, gaxpy, namespace, on_device, pytree, replaced
-from .root_matching import LEAST, Coefficients, roots, shifted
+from .root_matching import LEAST, Coefficients, on_facets, roots, shifted
 from .scalar_hierarchy import ScalarHierarchy, Values, between
 
 Vector = Float[Array, " N"]
@@ -166,10 +166,12 @@ def refresh(
     mass = xp.maximum(faces / made.lumped + gamma, 1e-12 * xp.max(xp.abs(gamma)))
     lowest, mode, known = _lowest(made, k, memory)
     g2 = shifted(g, k.curvature, lowest, xp)
+    slope = on_facets(g2 - k.curvature, k, gamma, H1[p.diagonal] / M[p.diagonal], xp)
+    g2 = k.curvature + slope
     H2 = space.held("c", made.gradient + 0.5 * M * (g2[i] + g2[j]))
     mu, (c, landscape) = made.scalar.values(H1, k.mobility, mass), _scaled(made, H2, k.kappa, g2, memory)
     again = made.strong and _growth(k) > LONG
-    return Refreshed(blocks, mu, c, gamma, g2 - k.curvature, again), Memory(mode, landscape, c, known)
+    return Refreshed(blocks, mu, c, gamma, slope, again), Memory(mode, landscape, c, known)
 
 
 def _growth(k: Coefficients) -> Any:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 Nodal = Float[Array, " n"]
 FLOOR = 1e-3  # of the largest mobility: where less moves, the roots are those of this
 STORED = 0.1  # least a: where a reaction feeds itself faster than that, the step is beyond its growth time
+SHORT = 0.1  # what leaves a node by diffusion in a step, over what it stores: where less does, facets are left alone
 LEAST = 1e-14  # gradient energy, scaled: without one the roots are those of this, g = f and gamma = 1/f
 
 
@@ -25,6 +26,8 @@ class Coefficients(NamedTuple):
     kappa: Nodal
     relief: Float[Array, ""] | float = 0.0  # what the strain of that wave has taken off f
     storage: Nodal | float = 1.0  # a = 1 + dt ds/dc, s the rate of the reaction on cells at a fixed mu
+    facets: Nodal | float = 0.0  # dt r of the reaction on facets, a facet's mass over a cell's
+    facet_storage: Nodal | float = 0.0  # dt ds/dc of the same
 
 
 class Roots(NamedTuple):
@@ -68,3 +71,23 @@ def shifted(g: Nodal, curvature: Nodal, lowest: Any, xp: Any) -> Nodal:
     theta = 1.0 - xp.clip(lowest / least, 0.0, 1.0)
     margin = xp.maximum(0.0, xp.maximum(-1.3 * theta * lowest, 0.01 * theta * -least))
     return xp.where(curvature < 0.0, xp.maximum(g, margin) + theta * curvature, g)
+
+
+def on_facets(slope: Nodal, k: Coefficients, gamma: Nodal, diagonal: Nodal, xp: Any) -> Nodal:
+    """The slope of mu = z - slope c, with one Jacobi step on what facets leave of it, S c - F slope c.
+
+    F = dt r and S = dt ds/dc of their reaction. Where it is fast, mu follows c as it does at equilibrium: the slope is
+    S/F. In steps too short for diffusion to leave a node, a jump of the slope from the surface to the next node costs
+    more than it gains, and the slope stays.
+
+    Args:
+        slope: g - f, where only cells react.
+        k: with F and S.
+        gamma: the mass coefficient of mu's matrix, less the reaction on cells.
+        diagonal: of that matrix, over the mass.
+        xp: array namespace.
+    """
+    stored = xp.maximum(gamma + k.reaction, 0.0)
+    moved = xp.maximum(diagonal - stored - k.facets, 0.0)
+    share = moved / xp.maximum(moved + SHORT * stored, LEAST) / diagonal
+    return slope + share * (k.facet_storage - k.facets * slope)

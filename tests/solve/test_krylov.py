@@ -229,13 +229,13 @@ def test_roots_factorise_constant_coefficients(reaction, curvature, storage):
         np.testing.assert_allclose(g + other, k.curvature + rho, rtol=1e-9)
 
 
-def reacting(state_of, **where) -> tuple[cm.Evolution, np.ndarray, Any, Any]:
+def reacting(state_of, k0=1e6, **where) -> tuple[cm.Evolution, np.ndarray, Any, Any]:
     """A unit square that reacts a thousand times faster than the step; x, what a tangent needs, and its voltage."""
     energies = [cm.RegularSolution(chi=3.0), cm.GradientEnergy(1.6e-3)]
     problem = cm.Problem.build(
         rectangle(1.0, 1.0, 16, 16), host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
         potentials=[cm.Stored(energies), cm.Storage(), cm.Diffusion(1.0),
-                    cm.ButlerVolmer(cm.SymmetricExchange(1e6), V0=0.0, **where)],
+                    cm.ButlerVolmer(cm.SymmetricExchange(k0), V0=0.0, **where)],
     )  # fmt: skip
     evolution = cm.Evolution(problem, cm.Newton(linear=cm.Krylov()))
     x = evolution.start(problem.state(**state_of(problem.mesh.points)))
@@ -268,6 +268,35 @@ def test_storage_has_what_composition_does_to_the_reaction():
     expected = np.abs(matrix @ np.ones(len(sites))) / sites
     assert abs(expected[0] - 1.0) > 0.5
     np.testing.assert_allclose(np.asarray(tangent.coefficients().storage), expected, rtol=1e-9)
+
+
+def test_facets_have_their_reaction_and_storage():
+    """F and S of a uniform state off equilibrium: their ratio is that of row sums; inside there is none."""
+    off = lambda points: {"c": np.full(len(points), 0.2), "mu": np.full(len(points), -1.0), "V": 1.5}  # noqa: E731
+    evolution, x, given, drive = reacting(off, on="boundary")
+    tangent = evolution.tangent(x, given, drive(V=("value", 1.5)))
+    blocks, k = evolution.newton.linear.init(tangent).system.matrix.blocks, tangent.coefficients()
+    ones, lumped = np.ones(len(k.facets)), np.asarray(tangent.scalars().mass.sum(1)).ravel()
+    F, S = -(blocks["mu", "mu"] @ ones), -(blocks["mu", "c"] @ ones) - lumped
+    on, facets, storage = F > 1e-9 * F.max(), np.asarray(k.facets), np.asarray(k.facet_storage)
+    assert np.sum(on) == 64
+    assert np.all(facets[~on] == 0.0)
+    assert np.all(storage[~on] == 0.0)
+    np.testing.assert_allclose(storage[on] / facets[on], S[on] / F[on], rtol=1e-9)
+    ratio = facets[on] * lumped[on] / F[on]  # diagonals instead of sums: 4/3 on a straight edge
+    assert np.median(ratio) == pytest.approx(4 / 3, rel=1e-9)
+
+
+def test_a_fast_reaction_on_facets_takes_few_more_iterations():
+    """Surface in equilibrium with the cell within the step: the closed body takes 6, and this 10."""
+    its = []
+    for where in ({"on": "boundary"}, {"on": "boundary", "k0": 1e-9}):
+        evolution, x, given, drive = reacting(dilute, **where)
+        solver = evolution.newton.linear
+        state = solver.init(evolution.tangent(x, given, drive(V=("value", 2.5))))
+        b = np.random.default_rng(1).normal(size=len(state.weights)) / state.weights
+        its.append([solver.solve(state, b, rtol=1e-6, transpose=t)[1].iterations for t in (False, True)])
+    assert np.all(np.subtract(its[0], its[1]) <= 7)
 
 
 def test_share_of_a_negative_curvature():
