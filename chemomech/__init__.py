@@ -1,6 +1,6 @@
 """Differentiable finite elements for the chemo-mechanics of battery electrodes."""
 
-from . import materials
+from . import design, materials
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell, Sum
 from .ensemble import Member, Round, simulate_ensemble
 from .equilibrium import solve_equilibrium, solve_static
@@ -28,6 +28,6 @@ __all__ = [
     "Closed", "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host",
     "HostDirect", "Krylov", "Local", "Member", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic",
     "Pinned", "Problem", "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum", "Taylor",
-    "Tied", "UnitError", "UpdateTest", "materials", "param", "simulate", "simulate_ensemble", "solve_equilibrium",
-    "solve_static", "taylor_test", *_physics,
+    "Tied", "UnitError", "UpdateTest", "design", "materials", "param", "simulate", "simulate_ensemble",
+    "solve_equilibrium", "solve_static", "taylor_test", *_physics,
 ]  # fmt: skip

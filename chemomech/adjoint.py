@@ -7,13 +7,15 @@ With z_n the state after step n and R its residual, the multipliers of the steps
 K_n at the converged state. All derivatives of lambda . R come from one reverse pass (`problem.action`), which also
 returns K_n^T lambda_n: compared with the right-hand side, it tells at every step that the solve was right. The lengths
 of the steps are frozen; only a step that ends at a stop event has a free length, which the event fixes.
+
+The pass is a function of parameters, states, lengths and loads that `jax.jvp` goes through: second derivatives.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -29,9 +31,11 @@ from .solve.direct import HostDirect
 from .solve.linear import Breakdown
 from .solve.step import AbstractStepper, Formula
 
-RTOL = 1e-10  # of the transposed solves
+RTOL = 1e-10  # of the linear solves, unless Newton's `linear_rtol` is smaller
 DIFFERENTIATED = 1e-10  # Newton's tolerance of what is differentiated: a gradient is as right as its states
-GOOD, WRONG, CORRECTIONS = 1e-9, 1e-6, 3  # a multiplier further off is corrected, so many times; then it is an error
+SLACK = 10.0  # of a result over that; what is further off is corrected
+WRONG, CORRECTIONS = 1e-6, 3  # so many solves at most; what is wrong then is an error
+COARSEST = 1e-2  # a correction is solved to what it is needed, and no worse
 Observable = Callable[[Problem, Any], Any]  # (problem, state in SI) -> array
 
 
@@ -93,6 +97,25 @@ class Tape:
         }
 
 
+class Inputs(NamedTuple):
+    """What derivatives along a tape depend on."""
+
+    parameters: list[Array]  # leaves of the kernel's problem that are differentiated
+    states: list[Float[Array, " N"]]  # reduced unknowns: the start, then the result of each step
+    lengths: list[Float[Array, ""]]  # of each step [s]
+    loads: list[Float[Array, " m"]]  # on the global scalars, of each step
+
+    @classmethod
+    def of(cls, tape: Tape, mask: Mask) -> Inputs:
+        """Those of a run."""
+        leaves = jax.tree.leaves(tape.evolution.problem.kernel())
+        return cls(
+            [leaf for leaf, some in zip(leaves, mask.problem, strict=True) if some],
+            [tape.start, *(taken.x for taken in tape.taken)],
+            [taken.step.dt for taken in tape.taken], [taken.drive.value for taken in tape.taken],
+        )  # fmt: skip
+
+
 def is_traced(tree: Any) -> bool:
     """Whether a transformation follows any of its leaves."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
@@ -118,64 +141,17 @@ def still(tree: Any) -> Any:
 
 def placed(problem: Problem) -> Problem:
     """With all that is made of the node coordinates following them, where they are traced."""
+    if problem.mesh is None:  # in a compiled function: it has been placed before
+        return problem
     points = problem.mesh.points
     problem = dataclasses.replace(problem, mesh=still(problem.mesh))
     return problem.moved(points) if is_traced(points) else problem
 
 
-class Arguments(NamedTuple):
-    """What a run may be differentiated with respect to."""
-
-    problem: Problem
-    start: Float[Array, " N"]  # reduced unknowns
-    loads: Sequence[Float[Array, ""]] = ()  # current [A] or voltage [V] of each segment
-    stops: Sequence[dict[str, Float[Array, ""]]] = ()  # values of the stop events of each segment, currents in [A]
-
-
-def differentiated(run: Callable[[Problem, Any], Tape], arguments: Arguments) -> tuple[dict[str, Any], Tape]:
-    """The outputs of a run, which `jax.grad` goes through, and its tape.
-
-    Args:
-        run: takes the steps, given a problem and a start without tracers.
-        arguments: with tracers of `jax.grad`, `jax.value_and_grad` or `jax.vjp`.
-
-    Raises:
-        ChemomechError: another transformation is at work, or a leaf is traced that no derivative exists for.
-    """
-    leaves, structure = jax.tree.flatten(arguments)
-    traced = tuple(k for k, leaf in enumerate(leaves) if isinstance(leaf, jax.core.Tracer))
-    kept: list[Tape] = []
-    mask = _mask(structure, len(leaves), traced)
-
-    @jax.custom_vjp
-    def outputs(values):
-        raise ChemomechError(NO_TRANSFORMATION)
-
-    def forward(values):
-        concrete = dict(zip(traced, values, strict=True))
-        problem, start, _, _ = jax.tree.unflatten(
-            structure, [jnp.asarray(concrete[k]) if k in concrete else leaf for k, leaf in enumerate(leaves)]
-        )
-        kept.append(run(problem, start))
-        return kept[0].outputs(), ()
-
-    def backward(_, cotangents):
-        found = reverse(kept[0], cotangents, mask)
-        return (found.at(leaves, traced, mask),)
-
-    outputs.defvjp(forward, backward)
-    try:
-        return outputs([leaves[k] for k in traced]), kept[0]
-    except TypeError as error:
-        if "forward-mode" in str(error):
-            raise ChemomechError(NO_TRANSFORMATION) from None
-        raise
-
-
 NO_TRANSFORMATION = (
-    "Runs and steady states can be differentiated by jax.grad, jax.value_and_grad and jax.vjp (and eqx.filter_*), "
-    "called as they are. They are loops in Python: jax.jit, jax.vmap and forward mode (jax.jvp, jax.jacfwd, "
-    "jax.hessian) cannot go through."
+    "Runs and steady states can be differentiated by jax.grad, jax.jvp, jax.jacfwd, jax.jacrev, jax.hessian and "
+    "jax.jvp of jax.grad (and eqx.filter_*), called as they are. They are loops in Python: jax.jit, jax.vmap and third "
+    "derivatives cannot go through."
 )
 
 
@@ -186,7 +162,7 @@ class Mask(NamedTuple):
     places: dict[int, tuple[str, Any]]  # by the number of the argument's leaf: what it is, and which
 
 
-def _mask(structure, count: int, traced: tuple[int, ...]) -> Mask:
+def mask_of(structure, count: int, traced: tuple[int, ...]) -> Mask:
     """Numbers instead of leaves tell where each has gone."""
     numbered = jax.tree.unflatten(structure, list(range(count)))
     lean = jax.tree.leaves(dataclasses.replace(numbered.problem, mesh=None, constraints=()))
@@ -227,131 +203,66 @@ class Gradient(NamedTuple):
         return out
 
 
-def reverse(tape: Tape, cotangents: dict[str, Any], mask: Mask) -> Gradient:
+def reverse(tape: Tape, mask: Mask, inputs: Inputs, cotangents: dict[str, Any]) -> Gradient:
     """From the derivatives of a scalar with respect to a run's outputs, those with respect to its arguments.
 
     Raises:
         SolveError: a transposed solve failed.
     """
-    return _Reverse(tape, mask).along(cotangents)
+    return _Reverse(tape, mask, inputs).along(cotangents)
 
 
-class _Reverse:
-    """The loop from the last step to the first."""
+class Along:
+    """A walk along the steps of a tape: what the residual of each was given, and its linear solver."""
 
-    def __init__(self, tape: Tape, mask: Mask):
-        self.tape, self.evolution, self.mask = tape, tape.evolution, mask.problem
+    def __init__(self, tape: Tape, mask: Mask, inputs: Inputs):
+        self.tape, self.evolution, self.mask, self.inputs = tape, tape.evolution, mask.problem, inputs
         self.problem = self.evolution.problem
-        leaves = jax.tree.leaves(self.problem.kernel())
-        self.total = [jnp.zeros_like(leaf) for leaf, some in zip(leaves, mask.problem, strict=True) if some]
-        self.loads: dict[int, float] = {}
-        self.stops: dict[tuple[int, str], float] = {}
         self.linear: Any = None
-        self.later = 0.0  # derivative with respect to a delay of all that follows
+        self.known: list[tuple[float, Any]] = []  # results of the steps so far, by time
+        wanted = self.evolution.newton.linear_rtol
+        self.rtol = RTOL if wanted is None else min(wanted, RTOL)
 
-    def along(self, cotangents: dict[str, Any]) -> Gradient:
-        """All steps."""
-        taken, rows = self.tape.taken, {k: n for n, k in enumerate(self.tape.rows)}
-        columns = jax.tree.map(np.asarray, cotangents["columns"])
-        lengths = np.asarray(cotangents["dt"])
-        zero = np.zeros_like(self.tape.start)
-        onto, earlier, earliest = np.asarray(cotangents["final"]), zero, zero  # of states k, k - 1, k - 2
-        for k in reversed(range(len(taken))):
-            direct = 0.0
-            if k in rows:
-                seed = jax.tree.map(lambda v, n=rows[k]: v[n], columns)
-                onto = onto + self._observed(taken[k].x, seed)
-                direct = float(lengths[rows[k] - 1]) if rows[k] else 0.0
-            older, oldest = self._step(k, onto, direct)
-            onto, earlier, earliest = earlier + older, earliest + oldest, zero
-        return Gradient(self.total, onto, self.loads, self.stops)
+    def guessed(self, k: int, b: Any, *, transpose: bool) -> tuple[Any, Any]:
+        """What the result of a step is about, by a parabola through those of the three steps taken last, and b less K
+        (or K^T) times that."""
+        t, known, system = self.tape.taken[k].time, self.known[-3:], self.linear.system
+        if not known:
+            return np.zeros_like(b), b
+        others = [[s for s, _ in known if s != own] for own, _ in known]
+        shares = [np.prod([(t - s) / (own - s) for s in rest]) for (own, _), rest in zip(known, others, strict=True)]
+        guess = sum(share * value for share, (_, value) in zip(shares, known, strict=True))
+        left = b - np.asarray((system.T if transpose else system) @ guess)
+        return (guess, left) if self.size(left) < self.size(b) else (np.zeros_like(b), b)
 
-    def _observed(self, x, seed: Any) -> Float[np.ndarray, " N"]:
-        """What a row's values give for its state; their own derivatives by parameters are added up."""
-        if not any(np.any(v) for v in jax.tree.leaves(seed)):
-            return np.zeros_like(x)
-        given, found = self.evolution.evaluate(_observed_back(tuple(self.tape.observe.items()), self.mask), x, seed)
-        self._add(given)
-        return np.asarray(found)
+    def size(self, v: Any) -> float:
+        """In the norm that the linear solver reduces: fields differ by orders of magnitude."""
+        return float(np.linalg.norm(np.asarray(getattr(self.linear, "weights", 1.0)) * np.asarray(v)))
 
-    def _add(self, parts: list[Array], factor: float = 1.0) -> None:
-        self.total = [a + factor * b for a, b in zip(self.total, parts, strict=True)]
+    def needed(self, off: float, size: float) -> float:
+        """The relative tolerance of a solve for what the result of a right-hand side of a size is off by."""
+        return min(COARSEST, self.rtol * size / off) if off else COARSEST
 
-    def _step(self, k: int, onto: Float[np.ndarray, " N"], direct: float):
-        """One step; returns what its older states get."""
-        taken, step = self.tape.taken[k], self.tape.taken[k].step
-        if not np.any(onto) and (step.event is None or not (direct or self.later)):
-            return np.zeros_like(onto), np.zeros_like(onto)
-        solve = self._transposed(k)
-        multiplier, found = self._multiplied(k, solve, -onto)
-        if step.event is not None:
-            found = self._with_event(k, solve, multiplier, found, direct)
-        self._add(found.problem)
-        self.loads[step.segment] = self.loads.get(step.segment, 0.0) + self._load(found.load)
-        self.later += found.t / self.evolution.time_scale
-        older, oldest = (np.asarray(v) for v in found.states)
-        return older, oldest if taken.formula.b else np.zeros_like(older)
+    def good(self, off: float, size: float) -> bool:
+        """Whether that is close enough."""
+        return off <= SLACK * self.rtol * size
 
-    def _with_event(self, k: int, solve, multiplier, found: _Pulled, direct: float) -> _Pulled:
-        """The last length of a segment is what its stop event makes it."""
-        step = self.tape.taken[k].step
-        sensitivity = direct + self._length_slope(k, found) + self.later
-        place = (step.segment, step.event.name)
-        if step.event.name == "time":
-            self.stops[place] = self.stops.get(place, 0.0) + sensitivity
-            return found
-        x = self.tape.taken[k].x
-        names = {"soc": "soc", "voltage": "voltage", "current": "current", "c_rate": "current"}
-        given, slope = self.evolution.evaluate(
-            _observed_back((), self.mask, (names[step.event.name],)), x, jnp.asarray(-step.event.sign)
-        )
-        other, pulled = self._multiplied(k, solve, -np.asarray(slope))
-        rate = self._length_slope(k, pulled)
-        if rate == 0.0:
-            raise SolveError(f"The stop event '{step.event.name}' does not depend on time: it has no derivative.")
-        nu = -sensitivity / rate
-        self.stops[place] = self.stops.get(place, 0.0) + nu * step.event.sign
-        self._add(given, nu)
-        return jax.tree.map(lambda a, b: a + nu * b, found, pulled)
-
-    def _length_slope(self, k: int, found: _Pulled) -> float:
-        """Derivative with respect to the length of a step [1/s]."""
-        taken, scale = self.tape.taken[k], self.evolution.time_scale
-
-        def numbers(dt):
-            f = self.tape.stepper.formula(dt, taken.previous)
-            return jnp.stack([jnp.asarray(v, float) for v in (f.a, f.b, f.dte / scale)])
-
-        slopes = jax.jacfwd(numbers)(jnp.asarray(taken.step.dt))
-        return float(slopes @ found.formula) + float(found.t) / scale
-
-    def _load(self, slope: Float[Array, " m"]) -> float:
-        """Of the scaled values that act on the global scalars, per ampere or volt."""
-        if "V" not in self.problem.scalars:
-            return 0.0
-        k = self.problem.scalars.index("V")
-        unit = self.problem.drive(V=("load", 1.0)).value[k]
-        fixed = self.problem.drive(V=("value", 1.0)).value[k]
-        return float(slope[0][k] * unit + slope[1][k] * fixed)
-
-    # --- one transposed solve and one reverse pass ------------------------------------------------------------------
-
-    def _transposed(self, k: int) -> Callable[[Float[np.ndarray, " N"]], Float[np.ndarray, " N"]]:
-        """K^-T of the converged step."""
+    def solver(self, k: int, *, transpose: bool) -> Callable[..., Float[np.ndarray, " N"]]:
+        """K^-1 or K^-T of the converged step, of a right-hand side and a relative tolerance."""
         taken, evolution = self.tape.taken[k], self.evolution
         solver, given = evolution.newton.linear, self._given(k)
         tangent = evolution.tangent(taken.x, given, taken.drive)
         array = jnp.asarray if solver.on_device else np.asarray
 
-        def solve(b):
-            if not np.any(b):
+        def solve(b, rtol):
+            if not np.any(np.asarray(b)):
                 return np.zeros_like(b)
             try:
-                return np.asarray(solver.solve(self.linear, array(b), rtol=RTOL, transpose=True)[0])
+                return np.asarray(solver.solve(self.linear, array(b), rtol=rtol, transpose=transpose)[0])
             except Breakdown:
                 direct = evolution.assembled(HostDirect())
                 state = direct.newton.linear.init(direct.tangent(taken.x, given, taken.drive))
-                return direct.newton.linear.solve(state, b, rtol=RTOL, transpose=True)[0]
+                return direct.newton.linear.solve(state, np.asarray(b), rtol=rtol, transpose=transpose)[0]
 
         if taken.step.settling:  # another length altogether: what is known of the other steps does not serve it
             self.linear = solver.forget(self.linear)
@@ -361,38 +272,199 @@ class _Reverse:
     def _given(self, k: int):
         """What the residual of a step is given, scaled."""
         taken, evolution = self.tape.taken[k], self.evolution
-        newest, older = self._older(k)
+        states = [self.tape.start, *(taken.x for taken in self.tape.taken[:k])]
+        newest, older = states[-1], states[-2] if taken.formula.b else states[-1]
         prev = evolution.expand(newest)
         f = taken.formula
         rate = evolution.expand(f.a * newest - f.b * older) if f.b else prev
         return rate, prev, taken.time / evolution.time_scale, f.dte / evolution.time_scale
 
-    def _older(self, k: int):
-        states = [self.tape.taken[n].x if n >= 0 else self.tape.start for n in (k - 1, k - 2)]
-        return states[0], states[1] if self.tape.taken[k].formula.b else states[0]
+    def arguments(self, k: int) -> Residual:
+        """What the residual of a step is a function of."""
+        taken, scale, lengths = self.tape.taken[k], self.evolution.time_scale, self.inputs.lengths
+        states = self.inputs.states
+        newest, older = states[k], states[k - 1] if taken.formula.b else states[k]
+        delays = [lengths[j] - self.tape.taken[j].step.dt for j in range(k + 1) if is_traced(lengths[j])]
+        return Residual(
+            self.inputs.parameters, states[k + 1], (newest, older), self.numbers(k, lengths[k]),
+            (taken.time + sum(delays)) / scale, self.inputs.loads[k],
+        )  # fmt: skip
 
-    def _multiplied(self, k: int, solve, b) -> tuple[Any, _Pulled]:
-        """The multiplier of a right-hand side, and all derivatives of its product with the residual."""
-        taken, scale = self.tape.taken[k], self.evolution.time_scale
-        f, size = taken.formula, float(np.linalg.norm(b))
-        numbers = jnp.asarray([f.a, f.b, f.dte / scale])
-        multiplier, left, off = np.zeros_like(b), b, np.inf
-        for _ in range(CORRECTIONS):
-            multiplier = multiplier + solve(left)
-            found = self.evolution.evaluate(
-                _pull_back(self.mask), taken.x, multiplier, self._older(k), numbers, taken.time / scale,
-                taken.drive.prescribed, taken.drive.value,
-            )  # fmt: skip
-            left = b - np.asarray(found.own)
-            off = float(np.linalg.norm(left))
-            if off <= GOOD * size:
-                return multiplier, found
-        if not off <= WRONG * size:
-            raise SolveError(
-                f"The adjoint of the step at t = {taken.time:.6g} s is off by {off / size:.1e} of its right-hand side: "
-                "its transposed linear system cannot be solved. Try linear = HostDirect()."
-            )
-        return multiplier, found
+    def numbers(self, k: int, dt: Any) -> Float[Array, "3"]:
+        """Those of the formula of a step of another length."""
+        f = self.tape.stepper.formula(dt, self.tape.taken[k].previous)
+        return jnp.stack([jnp.asarray(v, float) for v in (f.a, f.b, f.dte / self.evolution.time_scale)])
+
+    def numbers_by_length(self, k: int) -> Float[Array, "3"]:
+        """Their derivatives [1/s]."""
+        return jax.jacfwd(lambda dt: self.numbers(k, dt))(jnp.asarray(self.inputs.lengths[k], float))
+
+    def units(self) -> tuple[Any, Any]:
+        """Scaled load and scaled prescribed value of the terminals for 1 A and 1 V."""
+        k = self.problem.scalars.index("V")
+        return self.problem.drive(V=("load", 1.0)).value[k], self.problem.drive(V=("value", 1.0)).value[k]
+
+
+class _Reverse(Along):
+    """The loop from the last step to the first."""
+
+    def __init__(self, tape: Tape, mask: Mask, inputs: Inputs):
+        super().__init__(tape, mask, inputs)
+        self.total = [jnp.zeros_like(leaf) for leaf in inputs.parameters]
+        self.loads: dict[int, Any] = {}
+        self.stops: dict[tuple[int, str], Any] = {}
+        self.later: Any = 0.0  # derivative with respect to a delay of all that follows
+
+    def along(self, cotangents: dict[str, Any]) -> Gradient:
+        """All steps."""
+        taken, rows = self.tape.taken, {k: n for n, k in enumerate(self.tape.rows)}
+        columns, lengths = cotangents["columns"], cotangents["dt"]
+        if not is_traced(cotangents):
+            columns, lengths = jax.tree.map(np.asarray, columns), np.asarray(lengths)
+        zero = np.zeros_like(self.tape.start)
+        onto, earlier, earliest = cotangents["final"], zero, zero  # of states k, k - 1, k - 2
+        for k in reversed(range(len(taken))):
+            direct: Any = 0.0
+            if k in rows:
+                seed = jax.tree.map(lambda v, n=rows[k]: v[n], columns)
+                onto = onto + self._observed(k, seed)
+                direct = lengths[rows[k] - 1] if rows[k] else 0.0
+            older, oldest = self._step(k, onto, direct)
+            onto, earlier, earliest = earlier + older, earliest + oldest, zero
+        return Gradient(self.total, onto, self.loads, self.stops)
+
+    def _observed(self, k: int, seed: Any) -> Any:
+        """What a row's values give for its state; their own derivatives by parameters are added up."""
+        x = self.inputs.states[k + 1]
+        if _is_zero(seed):
+            return np.zeros_like(self.tape.start)
+        kernel = _observed_back(tuple(self.tape.observe.items()), self.mask)
+        given, found = self.evolution.evaluate(kernel, self.inputs.parameters, x, seed)
+        self._add(given)
+        return found
+
+    def _add(self, parts: list[Array], factor: Any = 1.0) -> None:
+        parts = parts if isinstance(factor, float) and factor == 1.0 else [factor * b for b in parts]
+        self.total = [a + b for a, b in zip(self.total, parts, strict=True)]
+
+    def _step(self, k: int, onto: Float[Array, " N"], direct: Any):
+        """One step; returns what its older states get."""
+        taken, step = self.tape.taken[k], self.tape.taken[k].step
+        if _is_zero(onto) and (step.event is None or _is_zero((direct, self.later))):
+            return np.zeros_like(self.tape.start), np.zeros_like(self.tape.start)
+        solve = self.solver(k, transpose=True)
+        multiplier, found = self._multiplied(k, solve, -onto, smooth=True)
+        if step.event is not None:
+            found = self._with_event(k, solve, multiplier, found, direct)
+        self._add(found.problem)
+        self.loads[step.segment] = self.loads.get(step.segment, 0.0) + self._load(found.load)
+        self.later = self.later + found.t / self.evolution.time_scale
+        older, oldest = found.states
+        return older, oldest if taken.formula.b else np.zeros_like(self.tape.start)
+
+    def _with_event(self, k: int, solve, multiplier, found: _Pulled, direct: Any) -> _Pulled:
+        """The last length of a segment is what its stop event makes it."""
+        step = self.tape.taken[k].step
+        sensitivity = direct + self._length_slope(k, found) + self.later
+        place = (step.segment, step.event.name)
+        if step.event.name == "time":
+            self.stops[place] = self.stops.get(place, 0.0) + sensitivity
+            return found
+        given, slope = self.evolution.evaluate(
+            _observed_back((), self.mask, (QUANTITIES[step.event.name],)), self.inputs.parameters,
+            self.inputs.states[k + 1], jnp.asarray(-step.event.sign),
+        )  # fmt: skip
+        other, pulled = self._multiplied(k, solve, -slope)
+        rate = self._length_slope(k, pulled)
+        if not is_traced(rate) and rate == 0.0:
+            raise SolveError(timeless(step.event))
+        nu = -sensitivity / rate
+        self.stops[place] = self.stops.get(place, 0.0) + nu * step.event.sign
+        self._add(given, nu)
+        return jax.tree.map(lambda a, b: a + nu * b, found, pulled)
+
+    def _length_slope(self, k: int, found: _Pulled) -> Any:
+        """Derivative with respect to the length of a step [1/s]."""
+        return self.numbers_by_length(k) @ found.formula + found.t / self.evolution.time_scale
+
+    def _load(self, slope: tuple[Float[Array, " m"], Float[Array, " m"]]) -> Any:
+        """Of the scaled values that act on the global scalars, per ampere or volt."""
+        if "V" not in self.problem.scalars:
+            return 0.0
+        k, (unit, fixed) = self.problem.scalars.index("V"), self.units()
+        return slope[0][k] * unit + slope[1][k] * fixed
+
+    # --- one transposed solve and one reverse pass ------------------------------------------------------------------
+
+    def _multiplied(self, k: int, solve, b, *, smooth: bool = False) -> tuple[Any, _Pulled]:
+        """The multiplier of a right-hand side, and all derivatives of its product with the residual.
+
+        One that is `smooth` follows from those of the steps after it, nearly.
+        """
+        taken, kernel = self.tape.taken[k], _pull_back(self.mask)
+
+        def pulled(given: Residual, multiplier):
+            return self.evolution.evaluate(kernel, given, multiplier, taken.drive.prescribed)
+
+        def plain(given: Residual, b, smooth=smooth):
+            size = self.size(b)
+            multiplier, left, off = np.zeros_like(b), b, size
+            if smooth:
+                multiplier, left = self.guessed(k, b, transpose=True)
+                off = self.size(left)
+            for _ in range(CORRECTIONS):
+                multiplier = multiplier + solve(np.asarray(left), self.needed(off, size))
+                found = pulled(given, multiplier)
+                left = b - np.asarray(found.own)
+                off = self.size(left)
+                if self.good(off, size):
+                    break
+            if smooth:
+                self.known.append((taken.time, multiplier))
+            if not off <= WRONG * size:
+                raise SolveError(
+                    f"The adjoint of the step at t = {taken.time:.6g} s is off by {off / size:.1e} of its right-hand "
+                    "side: its transposed linear system cannot be solved. Try linear = HostDirect()."
+                )
+            return multiplier, found
+
+        given = self.arguments(k)
+        if not is_traced((given, b)):
+            return plain(given, np.asarray(b))
+        found = jax.custom_jvp(lambda given, b: plain(given, np.asarray(b)))
+
+        @found.defjvp
+        def bent(primals, tangents):  # K^T lambda = b, once more
+            (given, b), (moved, more) = primals, tangents
+            multiplier, here = plain(given, np.asarray(b))
+            _, turned = jax.jvp(lambda given: pulled(given, multiplier), (given,), (moved,))
+            grown, added = plain(given, np.asarray(more - turned.own), smooth=False)
+            return (multiplier, here), (grown, jax.tree.map(jnp.add, turned, added))
+
+        return found(given, b)
+
+
+QUANTITIES = {"soc": "soc", "voltage": "voltage", "current": "current", "c_rate": "current"}  # of stop events
+
+
+def timeless(event: Event) -> str:
+    """What is wrong with an event that never comes nearer."""
+    return f"The stop event '{event.name}' does not depend on time: it has no derivative."
+
+
+def _is_zero(tree: Any) -> bool:
+    return not is_traced(tree) and not any(np.any(np.asarray(v)) for v in jax.tree.leaves(tree))
+
+
+class Residual(NamedTuple):
+    """What the residual of a step is a function of, scaled."""
+
+    parameters: list[Array]
+    x: Float[Array, " N"]
+    older: tuple[Float[Array, " N"], Float[Array, " N"]]
+    numbers: Float[Array, "3"]  # a, b, dte
+    t: Float[Array, ""]
+    value: Float[Array, " m"]
 
 
 class _Pulled(NamedTuple):
@@ -408,30 +480,30 @@ class _Pulled(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def _pull_back(mask: tuple[bool, ...]) -> Callable:
-    def adjoint(problem, x, multiplier, older, numbers, t, prescribed, value):
-        chosen, rebuilt = _parted(problem, mask)
+    def adjoint(problem, given: Residual, multiplier, prescribed):
+        def product(given: Residual):
+            made, (a, b, dte) = with_parameters(problem, mask, given.parameters), given.numbers
+            rate = expand(made, a * given.older[0] - b * given.older[1])
+            drive = Drive(prescribed, given.value)
+            return action(made, given.x, multiplier, rate, expand(made, given.older[0]), given.t, dte, drive)
 
-        def product(chosen, x, older, numbers, t, value):
-            made, (a, b, dte) = rebuilt(chosen), numbers
-            rate, prev = expand(made, a * older[0] - b * older[1]), expand(made, older[0])
-            return action(made, x, multiplier, rate, prev, t, dte, Drive(prescribed, value))
-
-        slopes = jax.grad(product, argnums=tuple(range(6)))(chosen, x, older, numbers, t, value)
-        parameters, own, states, formula, time, load = slopes
-        acting = jnp.where(prescribed, 0.0, load), jnp.where(prescribed, load, 0.0)
-        return _Pulled(parameters, own, states, formula, time, acting)
+        found = jax.grad(product)(given)
+        acting = jnp.where(prescribed, 0.0, found.value), jnp.where(prescribed, found.value, 0.0)
+        return _Pulled(found.parameters, found.x, found.older, found.numbers, found.t, acting)
 
     return adjoint
 
 
 def observables(observe: Mapping[str, Observable]) -> Callable:
     """The columns of a row, as a function of (problem, reduced unknowns)."""
-    return _observed(tuple(observe.items()))
+    return observed(tuple(observe.items()))
 
 
 @functools.lru_cache(maxsize=64)
-def _observed(observe: tuple[tuple[str, Observable], ...], names: tuple[str, ...] | None = None) -> Callable:
-    def observed(problem, x):
+def observed(observe: tuple[tuple[str, Observable], ...], names: tuple[str, ...] | None = None) -> Callable:
+    """The same, or one column of the history alone."""
+
+    def row(problem, x):
         columns = smooth(problem, x)
         if names is not None:
             (name,) = names
@@ -439,29 +511,24 @@ def _observed(observe: tuple[tuple[str, Observable], ...], names: tuple[str, ...
         state = problem.in_SI(expand(problem, x))
         return columns | {name: jnp.asarray(function(problem, state)) for name, function in observe}
 
-    return observed
+    return row
 
 
 @functools.lru_cache(maxsize=64)
 def _observed_back(
     observe: tuple[tuple[str, Observable], ...], mask: tuple[bool, ...], names: tuple[str, ...] | None = None
 ) -> Callable:
-    def observed_back(problem, x, seed):
-        chosen, rebuilt = _parted(problem, mask)
-        function = _observed(observe, names)
-        return jax.vjp(lambda chosen, x: function(rebuilt(chosen), x), chosen, x)[1](seed)
+    def observed_back(problem, parameters, x, seed):
+        row = observed(observe, names)
+        return jax.vjp(lambda p, x: row(with_parameters(problem, mask, p), x), parameters, x)[1](seed)
 
     return observed_back
 
 
-def _parted(problem: Problem, mask: tuple[bool, ...]) -> tuple[list[Array], Callable[[list[Array]], Problem]]:
-    """The leaves of the mask, and the problem with others in their place."""
+def with_parameters(problem: Problem, mask: tuple[bool, ...], parameters: list[Array]) -> Problem:
+    """The problem with others in the place of the leaves of the mask."""
     leaves, structure = jax.tree.flatten(problem)
-
-    def rebuilt(chosen):
-        given = iter(chosen)
-        return jax.tree.unflatten(
-            structure, [next(given) if some else leaf for leaf, some in zip(leaves, mask, strict=True)]
-        )
-
-    return [leaf for leaf, some in zip(leaves, mask, strict=True) if some], rebuilt
+    given = iter(parameters)
+    return jax.tree.unflatten(
+        structure, [next(given) if some else leaf for leaf, some in zip(leaves, mask, strict=True)]
+    )

@@ -6,7 +6,8 @@ import warnings
 
 import jax.numpy as jnp
 
-from .adjoint import DIFFERENTIATED, Arguments, Step, Taken, Tape, differentiated, is_traced, placed, still
+from .adjoint import DIFFERENTIATED, Step, Taken, Tape, is_traced, placed, still
+from .differentiation import Arguments, differentiated
 from .errors import ConfigError, SolveError
 from .evolution import Evolution
 from .ladder import Ladder

@@ -48,6 +48,19 @@ def content(problem: Problem, Z: Float[Array, "fields n"]) -> Float[Array, ""]:
     return over_slices(problem, lambda part, total: total + _content(part, Z), jnp.zeros(()))
 
 
+def concentration_moments(problem: Problem, now: Packed) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Averages of c and of c^2 over the sites [1]"""
+
+    def held(part):
+        found = [(c_max * weight, domain.at_points(now[0][c][None])[0][0]) for domain, weight, c_max in _volumes(part)]
+        sums = [jnp.stack([jnp.sum(w * values**n) for n in range(3)]) for w, values in found]
+        return sum(sums, jnp.zeros(3))
+
+    c = problem.fields.index("c")
+    sites, first, second = over_slices(problem, lambda part, total: total + held(part), jnp.zeros(3))
+    return first / sites, second / sites
+
+
 def current(problem: Problem, x: Float[Array, " N"]) -> Float[Array, ""]:
     """dL/dV per time: the reaction current."""
     now = expand(problem, x)
@@ -59,7 +72,7 @@ def measures(problem: Problem, x: Float[Array, " N"]) -> dict[str, Any]:
     now = expand(problem, x)
     zero = jnp.zeros(())
     c = now[0][problem.fields.index("c")] if "c" in problem.fields else jnp.zeros(1)
-    strained = _strained(problem)
+    strained = strained_terms(problem)
 
     def add(part, total):
         (energies, lithium, I), peaks = total
@@ -96,7 +109,7 @@ def smooth(problem: Problem, x: Float[Array, " N"]) -> dict[str, Float[Array, ""
     return out
 
 
-def _strained(problem: Problem) -> list[Term]:
+def strained_terms(problem: Problem) -> list[Term]:
     """The terms that have a stress."""
     pairs = zip(problem.terms, problem.members, strict=True)
     return [term for term, member in pairs if has_stress(problem, term, [problem.potentials[k] for k in member])]

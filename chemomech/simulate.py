@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from .adjoint import DIFFERENTIATED, Arguments, Observable, Step, Tape, differentiated, is_traced, placed, still
+from .adjoint import DIFFERENTIATED, Observable, Step, Tape, is_traced, placed, still
+from .differentiation import Arguments, differentiated, underivable
 from .errors import ChemomechError
 from .evolution import Evolution
 from .measures import content
@@ -28,10 +28,11 @@ def simulate(
     budget: float | str | None = None, devices: Sequence[Any] | None = None,
     observe: Mapping[str, Observable] | None = None, replay: Sequence[Step] | None = None,
 ) -> Solution:  # fmt: skip
-    """Run a protocol from a state; `jax.grad` goes through it, along the steps that the run has accepted.
+    """Run a protocol from a state; derivatives go through it, along the steps that the run has accepted.
 
-    Under `jax.grad`, columns of the history and the final state are JAX's arrays; frames are not kept. The lengths of
-    the steps are frozen, but for those that end at a stop event. Newton's default is then `UpdateTest(1e-10)`.
+    `jax.grad`, `jax.jvp`, `jax.jvp` of `jax.grad` and what JAX makes of them (`jax.jacfwd`, `jax.hessian`) all do.
+    Then columns of the history and the final state are JAX's arrays; frames are not kept. The lengths of the steps are
+    frozen, but for those that end at a stop event. Newton's default is then `UpdateTest(1e-10)`.
 
     Args:
         problem: what to solve.
@@ -50,7 +51,7 @@ def simulate(
         replay: the steps of an earlier `Solution`, to be taken again instead of under error control.
 
     Raises:
-        ChemomechError: it is called under `jax.jit`, `jax.vmap` or forward-mode differentiation.
+        ChemomechError: it is called under `jax.jit` or `jax.vmap`.
         ConfigError: a stop event cannot be reached.
         SolveError: a step fails at the smallest step length; the message says when, where and what to try.
     """
@@ -106,20 +107,7 @@ def _differentiated(made: Callable[[Problem], Run], problem: Problem, state: Sta
     if "voltage" in columns:  # by the stepper's formula the same to round-off
         columns["charge"] = (columns["soc"] - columns["soc"][0]) * capacity
     for name, alternative in ALTERNATIVES.items():
-        columns[name] = _refusing(name, alternative)(plain.history[name], found["dt"])
+        message = f"The column '{name}' has no useful derivative: differentiate {alternative} instead."
+        columns[name] = underivable(plain.history[name], found["dt"], message)
     final = problem.in_SI(expand(problem, found["final"]))
     return Solution(plain.history | columns, [], final, plain.endings, plain.steps)
-
-
-def _refusing(name: str, alternative: str) -> Callable:
-    """The identity, whose derivative is an error."""
-
-    @jax.custom_vjp
-    def column(values, anchor):
-        return jnp.asarray(values)
-
-    def refuse(_, __):
-        raise ChemomechError(f"The column '{name}' has no useful derivative: differentiate {alternative} instead.")
-
-    column.defvjp(lambda values, anchor: (jnp.asarray(values), ()), refuse)
-    return column

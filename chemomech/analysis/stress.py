@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..errors import ChemomechError
 from ..fem.domain import Domain, over_cells
 from ..problem import Problem, State, evaluated, stress_at_points
 from ..tensors import Vector
@@ -32,7 +34,12 @@ def nodal_stress(problem: Problem, state: State) -> Float[np.ndarray, "n 6"]:
     """Cauchy stress at the nodes [Pa]: averages of the quadrature points around, weighted by volume times N^2.
 
     The weights are those of a lumped mass matrix with diagonal scaling, so they are positive for quadratic cells too.
+
+    Raises:
+        ChemomechError: it is called under `jax.grad` and the like.
     """
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((problem, state))):
+        raise ChemomechError("Stress at the nodes has no derivative here: differentiate `design.StressPeak` instead.")
     averaged = evaluated(problem, _averaged, problem.pack(state))
     return np.asarray(averaged).T * problem.scales.of("Pa")
 
