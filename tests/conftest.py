@@ -1,5 +1,6 @@
 """Float64, a cache of compiled kernels shared by all test processes, and which tests a bare run leaves out."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -11,6 +12,17 @@ import jax  # noqa: E402
 import pytest  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
+MAPPINGS = 20_000  # Linux gives a process 65 530; XLA takes some for each program that it keeps
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_of_earlier_modules_go():
+    """A process that has compiled thousands of programs is killed for want of mappings: drop them before."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MAPPINGS:
+        jax.clear_caches()
+        gc.collect()
 
 
 def pytest_collection_modifyitems(config, items):
