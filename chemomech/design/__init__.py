@@ -1,5 +1,17 @@
 """Inverse design: what is sought, what may change, and how the mesh follows."""
 
+from .goals import (
+    AbstractGoal,
+    Capacity,
+    Column,
+    HysteresisArea,
+    Movie,
+    PeakStress,
+    Segregated,
+    TimeToSoc,
+    VoltageCurve,
+)
+from .minimise import METHODS, Constraint, Evaluation, Optimum, minimise
 from .objectives import (
     Segregation,
     charge_passed,
@@ -11,23 +23,13 @@ from .objectives import (
 )
 from .peaks import StressPeak, smooth_maximum
 from .shapes import AbstractShape, FreeSurface, Pores, Superellipsoid, Thickness, Wire, least_shrinkage, volume
+from .study import Limit, Study
+from .variables import AbstractVariable, Experiment, Number, Shape
 
 __all__ = [
-    "AbstractShape",
-    "FreeSurface",
-    "Pores",
-    "Segregation",
-    "StressPeak",
-    "Superellipsoid",
-    "Thickness",
-    "Wire",
-    "charge_passed",
-    "hysteresis_area",
-    "interpolated",
-    "least_shrinkage",
-    "movie_misfit",
-    "smooth_maximum",
-    "time_to_soc",
-    "volume",
-    "voltage_misfit",
-]
+    "METHODS", "AbstractGoal", "AbstractShape", "AbstractVariable", "Capacity", "Column", "Constraint", "Evaluation",
+    "Experiment", "FreeSurface", "HysteresisArea", "Limit", "Movie", "Number", "Optimum", "PeakStress", "Pores",
+    "Segregated", "Segregation", "Shape", "StressPeak", "Study", "Superellipsoid", "Thickness", "TimeToSoc",
+    "VoltageCurve", "Wire", "charge_passed", "hysteresis_area", "interpolated", "least_shrinkage", "minimise",
+    "movie_misfit", "smooth_maximum", "time_to_soc", "volume", "voltage_misfit",
+]  # fmt: skip

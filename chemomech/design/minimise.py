@@ -1,0 +1,290 @@
+"""Minimisers of well-kept libraries under one call: SciPy's, optax' and NLopt's, between bounds and with constraints.
+
+All work on numbers scaled to their bounds, and on values over their first ones. A design that cannot be evaluated
+(an inverted cell, a step that fails) looks to them like a steep cone around the best design so far, so that they
+come back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from ..errors import ChemomechError, ConfigError
+
+CONE = 10.0  # slope around the best design, per width of the bounds and per first value
+FREE = ("L-BFGS-B", "adam", "lbfgs")  # methods without constraints
+METHODS = (*FREE, "SLSQP", "trust-constr", "MMA")
+
+
+class Constraint(NamedTuple):
+    """lower <= value <= upper; equal bounds: an equation."""
+
+    lower: float = -np.inf
+    upper: float = np.inf
+
+    def violation(self, value: float) -> float:
+        """By how much it is missed."""
+        return max(self.lower - value, value - self.upper, 0.0)
+
+
+class Evaluation(NamedTuple):
+    """A design and what is known of it."""
+
+    x: Float[np.ndarray, " p"]
+    values: Float[np.ndarray, " m"]  # objective, then constraints
+    jacobian: Float[np.ndarray, "m p"]
+    failure: str = ""  # why there are no values
+
+
+class Optimum(NamedTuple):
+    """The best design that was found."""
+
+    x: Float[np.ndarray, " p"]
+    value: float
+    values: Float[np.ndarray, " m"]
+    evaluations: tuple[Evaluation, ...]
+    message: str
+
+
+Evaluate = Callable[[Float[np.ndarray, " p"]], tuple[Any, Any]]
+
+
+def minimise(
+    evaluate: Evaluate, start: Float[np.ndarray, " p"], lower: Float[np.ndarray, " p"],
+    upper: Float[np.ndarray, " p"], *, constraints: Sequence[Constraint] = (), method: str | None = None,
+    iterations: int = 50, tolerance: float = 1e-5, heard: Callable[[Evaluation], None] = lambda evaluation: None,
+) -> Optimum:  # fmt: skip
+    """Find the numbers of the least value.
+
+    Args:
+        evaluate: x -> values (objective, then constraints) and their Jacobian; raises `ChemomechError` where it cannot.
+        start: first numbers.
+        lower: bounds.
+        upper: bounds.
+        constraints: of the values after the first.
+        method: "L-BFGS-B" (default), "SLSQP" (default with constraints), "trust-constr", "MMA" (inequalities; needs
+            nlopt), "adam" or "lbfgs" (optax).
+        iterations: at most.
+        tolerance: relative change of the objective at which it ends.
+        heard: hears every evaluation.
+
+    Raises:
+        ConfigError: the method is unknown, cannot take the constraints, or is not installed.
+        ChemomechError: the first design cannot be evaluated.
+    """
+    method = method or ("SLSQP" if constraints else "L-BFGS-B")
+    if method not in METHODS:
+        raise ConfigError(f'method = "{method}" is unknown. Use one of {", ".join(METHODS)}.')
+    if constraints and method in FREE:
+        raise ConfigError(f"{method} takes no constraints. Use SLSQP, trust-constr or MMA, or leave the method out.")
+    seen = _Seen(evaluate, np.asarray(lower, float), np.asarray(upper, float), tuple(constraints), heard)
+    first = seen.at(seen.scaled(np.clip(start, lower, upper)))
+    if first.failure:
+        raise ChemomechError(f"The first design cannot be evaluated: {first.failure}")
+    seen.units = (
+        np.maximum(np.abs(first.values), np.finfo(float).tiny) if first.values.any() else 1.0 + 0 * first.values
+    )
+    message = _METHODS[method](seen, seen.scaled(first.x), iterations, tolerance)
+    best = seen.best()
+    return Optimum(best.x, float(best.values[0]), best.values, tuple(seen.evaluations), message)
+
+
+@dataclasses.dataclass
+class _Seen:
+    """Evaluations so far, and the scaled problem that a minimiser sees: u in [0, 1], values of order one."""
+
+    evaluate: Evaluate
+    lower: np.ndarray
+    upper: np.ndarray
+    constraints: tuple[Constraint, ...]
+    heard: Callable[[Evaluation], None]
+    evaluations: list[Evaluation] = dataclasses.field(default_factory=list)
+    units: Any = 1.0
+
+    @property
+    def width(self) -> np.ndarray:
+        return self.upper - self.lower
+
+    def scaled(self, x: Any) -> np.ndarray:
+        return (np.asarray(x, float) - self.lower) / self.width
+
+    def at(self, u: np.ndarray) -> Evaluation:
+        """What is known of a design; each is evaluated once."""
+        x = np.clip(self.lower + np.clip(u, 0.0, 1.0) * self.width, self.lower, self.upper)
+        for known in reversed(self.evaluations):
+            if np.array_equal(known.x, x):
+                return known
+        try:
+            values, jacobian = (np.asarray(v, float) for v in self.evaluate(x))
+            if not (np.all(np.isfinite(values)) and np.all(np.isfinite(jacobian))):
+                raise ChemomechError("a value or a gradient is not finite")
+            found = Evaluation(x, values, jacobian)
+        except ChemomechError as error:
+            count = 1 + len(self.constraints)
+            found = Evaluation(x, np.full(count, np.nan), np.full((count, len(x)), np.nan), str(error))
+        self.evaluations.append(found)
+        self.heard(found)
+        return found
+
+    def of(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scaled values and Jacobian; of a design that failed, a cone around the best one."""
+        found = self.at(u)
+        if not found.failure:
+            return found.values / self.units, found.jacobian * self.width / self.units[:, None]
+        best = self.best()
+        away = self.scaled(found.x) - self.scaled(best.x)
+        distance = float(np.linalg.norm(away)) or 1.0
+        values, slopes = best.values / self.units, np.tile(0.0 * away, (len(best.values), 1))
+        values[0], slopes[0] = values[0] + CONE * distance, CONE * away / distance
+        return values, slopes
+
+    def violation(self, found: Evaluation) -> float:
+        """The largest, over the first value of each."""
+        pairs = zip(
+            self.constraints, found.values[1:], np.broadcast_to(self.units, found.values.shape)[1:], strict=True
+        )
+        return max((c.violation(v) / unit for c, v, unit in pairs), default=0.0)
+
+    def best(self) -> Evaluation:
+        """The least objective of those that meet the constraints, else the one that misses them least."""
+        good = [e for e in self.evaluations if not e.failure]
+        met = [e for e in good if self.violation(e) <= 1e-4]
+        return min(met, key=lambda e: e.values[0]) if met else min(good, key=self.violation)
+
+    def rows(self) -> list[tuple[int, float, float, bool]]:
+        """Constraints as (row, sign, bound, equation): sign (value - bound) >= 0, scaled."""
+        out = []
+        for k, (low, high) in enumerate(self.constraints, 1):
+            unit = self.units[k]
+            if low == high:
+                out.append((k, 1.0, low / unit, True))
+                continue
+            out += [(k, 1.0, low / unit, False)] if np.isfinite(low) else []
+            out += [(k, -1.0, high / unit, False)] if np.isfinite(high) else []
+        return out
+
+
+def _lbfgsb(seen: _Seen, u: np.ndarray, iterations: int, tolerance: float) -> str:
+    from scipy.optimize import minimize
+
+    found = minimize(
+        lambda u: (seen.of(u)[0][0], seen.of(u)[1][0]), u, jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * len(u),
+        options={"maxiter": iterations, "ftol": tolerance, "gtol": tolerance},
+    )  # fmt: skip
+    return str(found.message)
+
+
+def _slsqp(seen: _Seen, u: np.ndarray, iterations: int, tolerance: float) -> str:
+    from scipy.optimize import minimize
+
+    constraints = [
+        {
+            "type": "eq" if equation else "ineq",
+            "fun": lambda u, k=k, s=s, b=b: s * (seen.of(u)[0][k] - b), "jac": lambda u, k=k, s=s: s * seen.of(u)[1][k],
+        }
+        for k, s, b, equation in seen.rows()
+    ]  # fmt: skip
+    found = minimize(
+        lambda u: (seen.of(u)[0][0], seen.of(u)[1][0]), u, jac=True, method="SLSQP", bounds=[(0.0, 1.0)] * len(u),
+        constraints=constraints, options={"maxiter": iterations, "ftol": tolerance},
+    )  # fmt: skip
+    return str(found.message)
+
+
+def _trust_constr(seen: _Seen, u: np.ndarray, iterations: int, tolerance: float) -> str:
+    from scipy.optimize import BFGS, Bounds, NonlinearConstraint, minimize
+
+    rows = list(range(1, 1 + len(seen.constraints)))
+    low, high = (np.array([c[side] for c in seen.constraints]) / np.broadcast_to(seen.units, (len(rows) + 1,))[1:]
+                 for side in (0, 1))  # fmt: skip
+    within = [
+        NonlinearConstraint(lambda u: seen.of(u)[0][rows], low, high, jac=lambda u: seen.of(u)[1][rows], hess=BFGS())
+    ]
+    found = minimize(
+        lambda u: seen.of(u)[0][0], u, jac=lambda u: seen.of(u)[1][0], hess=BFGS(), method="trust-constr",
+        bounds=Bounds(0.0, 1.0, keep_feasible=True), constraints=within if rows else (),
+        options={"maxiter": iterations, "gtol": tolerance, "xtol": tolerance, "initial_tr_radius": 0.1},
+    )  # fmt: skip
+    return str(found.message)
+
+
+def _mma(seen: _Seen, u: np.ndarray, iterations: int, tolerance: float) -> str:
+    try:
+        import nlopt
+    except ImportError:
+        raise ConfigError('MMA needs nlopt: pip install "chemomech[opt]". Or use SLSQP.') from None
+    if any(equation for *_, equation in seen.rows()):
+        raise ConfigError("MMA takes inequalities alone. Give the constraint two bounds, or use SLSQP.")
+    made = nlopt.opt(nlopt.LD_MMA, len(u))
+    made.set_lower_bounds(np.zeros(len(u)))
+    made.set_upper_bounds(np.ones(len(u)))
+    made.set_ftol_rel(tolerance)
+    made.set_maxeval(iterations)
+
+    def row(k, sign, bound):
+        def of(u, gradient):
+            values, slopes = seen.of(np.array(u))
+            if gradient.size:
+                gradient[:] = sign * slopes[k]
+            return float(sign * (values[k] - bound))
+
+        return of
+
+    made.set_min_objective(row(0, 1.0, 0.0))
+    for k, sign, bound, _ in seen.rows():
+        made.add_inequality_constraint(row(k, -sign, bound), 1e-6)
+    try:
+        made.optimize(u)
+    except nlopt.RoundoffLimited:
+        return "MMA: as far as round-off lets it go"
+    return f"MMA: code {made.last_optimize_result()}, {made.get_numevals()} evaluations"
+
+
+def _optax(rule: Callable[[], Any], length: float, search: bool) -> Callable[..., str]:
+    """Projected steps of an optax rule; with `search` each is halved until the objective falls."""
+
+    def run(seen: _Seen, u: np.ndarray, iterations: int, tolerance: float) -> str:
+        import jax.numpy as jnp
+
+        made = rule()
+        state, quiet = made.init(jnp.asarray(u)), 0
+        for _ in range(iterations):
+            values, slopes = seen.of(u)
+            step, state = made.update(jnp.asarray(slopes[0]), state, jnp.asarray(u))
+            step, size = np.asarray(step, float), length
+            while True:
+                after = np.clip(u - size * step, 0.0, 1.0)
+                fall = values[0] - seen.of(after)[0][0]
+                if not search or fall >= 1e-4 * slopes[0] @ (u - after) or size < 1e-6 * length:
+                    break
+                size *= 0.5
+            u = after
+            quiet = quiet + 1 if abs(fall) <= tolerance else 0
+            if quiet >= 3:
+                return "the objective has stopped changing"
+        return f"{iterations} iterations"
+
+    return run
+
+
+def _adam() -> Any:
+    import optax
+
+    return optax.scale_by_adam(b2=0.9)
+
+
+def _lbfgs() -> Any:
+    import optax
+
+    return optax.scale_by_lbfgs(memory_size=10)
+
+
+_METHODS: dict[str, Callable[..., str]] = {
+    "L-BFGS-B": _lbfgsb, "SLSQP": _slsqp, "trust-constr": _trust_constr, "MMA": _mma,
+    "adam": _optax(_adam, 0.05, search=False), "lbfgs": _optax(_lbfgs, 0.5, search=True),
+}  # fmt: skip
