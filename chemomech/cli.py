@@ -1,4 +1,4 @@
-"""The command line: run, sweep, check, doctor, materials, report."""
+"""The command line: run, sweep, optimize, check, doctor, materials, report."""
 
 from __future__ import annotations
 
@@ -130,6 +130,28 @@ def sweep(
 
 
 @app.command()
+def optimize(
+    config: Config,
+    out: Annotated[Path | None, typer.Option(help="Results folder; default results/NAME-OF-CONFIG_design.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier results.")] = False,
+) -> None:
+    """Look for the best design of a config: its [optimize] table names variables, objective and limits."""
+    from .io.results import require_folder
+
+    folder = out or Path("results") / f"{config.stem}_design"
+    require_folder(folder, "evaluations.jsonl", resume=resume, overwrite=overwrite)
+    _prepare_jax()
+    from . import optimize as optimising
+
+    with _one_line_warnings():
+        planned = optimising.plan(config, folder)
+        if resume and not optimising.holds_optimisation(folder):
+            raise ConfigError(f"{folder} holds no optimisation (it has no evaluations.jsonl). Choose another --out.")
+        _optimise(planned, folder, resume)
+
+
+@app.command()
 def check(config: Config) -> None:
     """Print a config's problem as built, and what is doubtful about it."""
     _prepare_jax()
@@ -186,11 +208,16 @@ def materials(name: Annotated[str | None, typer.Argument(help="Show the table of
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="Results folder of a run.")]) -> None:
     """Draw the pictures and the report page of a results folder again."""
+    from . import optimize as optimising
     from . import sweep as sweeps
     from . import viz
 
     with _one_line_warnings():
-        written = sweeps.report(folder) if sweeps.holds_sweep(folder) else viz.report(folder)
+        if optimising.holds_optimisation(folder):
+            _enable_x64()
+            written = optimising.report(folder)
+        else:
+            written = sweeps.report(folder) if sweeps.holds_sweep(folder) else viz.report(folder)
     _console().print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
 
 
@@ -393,6 +420,38 @@ def _run_sweep(planned: Any, workers: Any) -> None:
 
 def _number(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+# --- parts of an optimisation -------------------------------------------------------------------------------------
+
+
+def _optimise(planned: Any, folder: Path, resume: bool) -> None:
+    """Run under a live display; whatever happens, what was found stays."""
+    from . import optimize as optimising
+    from . import viz
+    from .optimize.display import Display
+
+    console = _console(stderr=True)
+    try:
+        with Display(planned, console) as display:
+            summary = optimising.run(planned, folder, display, resume=resume)
+    except KeyboardInterrupt:
+        again = f"chemomech optimize {folder / 'config.toml'} --out {folder} --resume"
+        _fail(f"Interrupted. The results are kept; go on with: {again}", None, code=130)
+    for name in ("before", "after"):
+        viz.report(folder / name)
+    written = optimising.report(folder, planned)
+    console = _console()
+    unit = "" if planned.unit == "1" else f" {planned.unit}"
+    change = f" ({summary['best'] / summary['initial'] - 1:+.1%})" if summary["initial"] else ""
+    console.print(f"[green]finished[/] objective {summary['initial']:.5g} to {summary['best']:.5g}{unit}{change}")
+    _print_table(("variable", "before", "after"), (
+        (name, f"{before:.6g}", f"{after:.6g}")
+        for name, before, after in zip(planned.study.names[:20], summary["initial x"], summary["x"])
+    ))  # fmt: skip
+    if not summary["limits met"]:
+        _warn("no design met all limits")
+    console.print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
 
 
 # --- printing -----------------------------------------------------------------------------------------------------

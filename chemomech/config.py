@@ -19,8 +19,9 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from . import density, fields, materials, protocol
+from . import density, design, fields, materials, protocol
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell
+from .design import AbstractGoal, AbstractShape
 from .equilibrium import solve_equilibrium
 from .errors import ChemomechError, ConfigError, FileError
 from .fem.constraints import AbstractConstraint
@@ -49,12 +50,13 @@ TOP = (
 EXPECTED: dict[str, type] = {
     "psi": AbstractFreeEnergy, "eigenstrain": AbstractEigenstrain, "exchange": AbstractExchangeCurrent,
     "mobility": AbstractMobility, "linear": AbstractLinearSolver, "test": AbstractTest,
+    "shape": AbstractShape, "goal": AbstractGoal,
 }  # fmt: skip
-NO_KINDS = (Local, PerCell, Problem, State, Tensor, Vector, Relaxed)  # modules that no config makes
+NO_KINDS = (Local, PerCell, Problem, State, Tensor, Vector, Relaxed, design.Experiment)  # modules that no config makes
 # Units of arguments that are no declared parameters.
 UNITS = {
     **dict.fromkeys(("E", "G", "K", "c11", "c22", "c33", "c44", "c55", "c66", "c12", "c13", "c23"), "Pa"),
-    **dict.fromkeys(("lx", "ly", "lz", "origin", "correlation"), "m"),
+    **dict.fromkeys(("lx", "ly", "lz", "origin", "correlation", "length", "base", "centres"), "m"),
     **dict.fromkeys(("dt_min", "dt_max", "dt_start"), "s"),
     **{"nu": "1", "current": "A", "voltage": "V", "U": "V", "angle": "rad", "gamma": "J/m^2"},
     **{"omega": "m^3/mol", "c_max": "mol/m^3"},
@@ -123,6 +125,8 @@ def build(tree: Mapping[str, Any], source: str | os.PathLike = "config.toml") ->
     source = Path(source)
     if "sweep" in tree:
         raise ConfigError(f"{source} has a [sweep] table. Run all its cases with chemomech sweep, or take it out.")
+    if "optimize" in tree:
+        raise ConfigError(f"{source} has an [optimize] table. Run it with chemomech optimize, or take it out.")
     _known_keys(tree, TOP, "")
     for key in ("mesh", "potentials", "initial", "protocol"):
         if key not in tree:
@@ -148,6 +152,12 @@ def build(tree: Mapping[str, Any], source: str | os.PathLike = "config.toml") ->
     return Simulation(
         problem, state, steps, stepper, control, newton, frames, title, two_phase, resolved, source, material
     )  # fmt: skip
+
+
+def made(simulation: Simulation, table: Any, where: str, base: type) -> Any:
+    """An object of a family, for what a config has built: tables may refer to its material and mesh."""
+    bare = simulation.tree.get("host") == "dimensionless"
+    return _Maker(simulation.material, simulation.problem.mesh, bare).one(table, where, base)
 
 
 def separates(problem: Problem) -> bool:
@@ -337,11 +347,13 @@ class _Maker:
     def call(self, target: Any, table: Mapping[str, Any], where: str, kind: str) -> Any:
         """target(**table) with values made from their text; every failure names the place in the config."""
         parameters = inspect.signature(target).parameters
-        _known_keys(table, tuple(parameters), where, kind)
-        missing = [n for n, p in parameters.items() if p.default is p.empty and n not in table]
+        own = {"mesh": self.mesh} if "mesh" in parameters else {}  # shapes belong to the config's mesh
+        named = tuple(name for name in parameters if name not in own)
+        _known_keys(table, named, where, kind)
+        missing = [name for name in named if parameters[name].default is inspect.Parameter.empty and name not in table]
         if missing:
-            raise ConfigError(f"{where} ({kind}) lacks `{'`, `'.join(missing)}`. It takes {', '.join(parameters)}.")
-        arguments = {
+            raise ConfigError(f"{where} ({kind}) lacks `{'`, `'.join(missing)}`. It takes {', '.join(named)}.")
+        arguments = own | {
             key: self.argument(value, f"{where}.{key}", key, kind, target, parameters[key], table)
             for key, value in table.items()
         }
@@ -429,7 +441,7 @@ def kinds() -> dict[str, Any]:
     import chemomech
 
     exported = {name: getattr(chemomech, name) for name in chemomech.__all__}
-    public = {**vars(density), **vars(kinematics), **exported, **vars(fields)}
+    public = {**vars(density), **vars(kinematics), **vars(design), **exported, **vars(fields)}
     return {
         name: v for name, v in public.items()
         if inspect.isclass(v) and issubclass(v, eqx.Module) and not inspect.isabstract(v) and name[0] != "_"
@@ -526,6 +538,18 @@ def text_for(simulation: Simulation, folder: Path) -> str:
     return tomli_w.dumps(relocated(simulation.tree, simulation.source, folder))
 
 
+def require_same_tree(text: str, folder: Path) -> None:
+    """An optimisation that goes on must have the config that its folder was started with (but for the title).
+
+    Raises:
+        FileError: keys differ.
+    """
+    import tomllib
+
+    old, new = read(folder / "config.toml"), tomllib.loads(text)
+    _refuse([key for key in {*old, *new} if key not in ("title", "output") and old.get(key) != new.get(key)], folder)
+
+
 def require_same(simulation: Simulation, folder: Path) -> None:
     """A resumed run must have the config that the folder was started with (title and output may differ).
 
@@ -534,7 +558,10 @@ def require_same(simulation: Simulation, folder: Path) -> None:
     """
     old, new = read(folder / "config.toml"), dict(simulation.tree)
     free = ("title", "output") if mesh_path(new, simulation.source) is None else ("title", "output", "mesh")
-    changed = [key for key in TOP if key not in free and old.get(key) != new.get(key)]
+    _refuse([key for key in TOP if key not in free and old.get(key) != new.get(key)], folder)
+
+
+def _refuse(changed: Sequence[str], folder: Path) -> None:
     if changed:
         raise FileError(
             f"{folder} was started with another config: {', '.join(changed)} differ. "

@@ -45,6 +45,7 @@ BELOW["inspection"] = BELOW["simulate"] | {"simulate", "materials", "fields"}
 BELOW["compilation_cache"] = set()
 BELOW["doctor"] = {"errors", "solve", "viz", "geometry", "compilation_cache"}
 BELOW["sweep"] = set(BELOW) - {"doctor", "compilation_cache"}
+BELOW["optimize"] = BELOW["sweep"] | {"config", "sweep"}
 BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor", "compilation_cache"}
 BELOW["__main__"] = {"cli"}
 HEAVY = {"gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk"}

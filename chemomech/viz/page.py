@@ -104,7 +104,8 @@ def _list(title: str, items: list[str], style: str) -> str:
 
 def _figure(path: Path, caption: str) -> str:
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    image = f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+    kind = path.suffix.removeprefix(".")
+    image = f'<img alt="{escape(caption)}" src="data:image/{kind};base64,{data}">'
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

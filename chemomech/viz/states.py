@@ -47,7 +47,7 @@ def draw_states(states, history: History):
     from matplotlib.colors import Normalize
 
     frames = [load_frame(path) for _, path in states]
-    rows = [row for row in (_concentration(frames), _stress(frames)) if row]
+    rows = [row for row in (concentration_row(frames), stress_row(frames)) if row]
     if not rows:
         raise ChemomechError("The field files hold neither 'c' nor 'von Mises [Pa]': nothing to draw.")
     factor, prefix = si(np.ptp(frames[0].points, axis=0).max())
@@ -57,7 +57,7 @@ def draw_states(states, history: History):
     figure, axes, wide = _grid(view, len(rows), len(states))
     for row, line in zip(rows, axes):
         for k, ax in enumerate(line):
-            _panel(ax, points[k], cells[k], row.values[k], view, row)
+            draw_panel(ax, points[k], cells[k], row.values[k], view, row)
         mappable = ScalarMappable(Normalize(*row.limits), row.cmap)
         place = {"location": "bottom", "aspect": 30} if wide else {"location": "right", "aspect": 14}
         bar = figure.colorbar(mappable, ax=list(line), extend=row.extend, shrink=0.9, pad=0.015, **place)
@@ -68,7 +68,7 @@ def draw_states(states, history: History):
     return figure
 
 
-def _concentration(frames) -> Row | None:
+def concentration_row(frames) -> Row | None:
     if any("c" not in frame.fields for frame in frames):
         return None
     values = [frame.fields["c"].ravel() for frame in frames]
@@ -77,7 +77,7 @@ def _concentration(frames) -> Row | None:
     return Row(values, "concentration $c$ [–]", "viridis", limits)
 
 
-def _stress(frames) -> Row | None:
+def stress_row(frames) -> Row | None:
     if any("von Mises [Pa]" not in frame.fields for frame in frames):
         return None
     values = [frame.fields["von Mises [Pa]"].ravel() for frame in frames]
@@ -106,7 +106,8 @@ def _grid(view: View, rows: int, columns: int):
     return figure, figure.subplots(rows, columns, squeeze=False), wide
 
 
-def _panel(ax, points, cells, values, view: View, row: Row):
+def draw_panel(ax, points, cells, values, view: View, row: Row):
+    """One field of one state."""
     ax.set_axis_off()
     if rendering.can_render()[0]:
         image = rendering.picture(points, cells, values, view, row.cmap, row.limits)
