@@ -12,6 +12,8 @@ MESHES = {
     "platelet_60nm_graded": lambda save: platelet(side=60e-9, h=1.4e-9, edge_h=0.4e-9, save=save),
     "lmo_octant": lambda save: sphere_octant(radius=5e-6, h=0.3e-6, save=save),
     "lixv2o5_ellipsoid": lambda save: ellipsoid_section(a=100e-9, b=100e-9, h=4e-9, save=save),
+    "particle_section": lambda save: ellipsoid_section(a=3e-6, b=3e-6, h=0.35e-6, save=save),
+    "particle_section_fine": lambda save: ellipsoid_section(a=3e-6, b=3e-6, h=0.15e-6, save=save),
 }
 
 if __name__ == "__main__":
