@@ -103,6 +103,32 @@ def reactions(records: list[dict]) -> str:
     )
 
 
+def designs(records: list[dict]) -> str:
+    """What the design configs reach."""
+    rows = []
+    for case in (case for record in records for case in record["cases"]):
+        finer = [_in_unit(case[f"finer {when}"], case["unit"]) for when in ("before", "after")]
+        scan = case.get("scan")
+        rows.append([
+            case["config"], str(case["variables"]), _in_unit(case["before"], case["unit"]),
+            _in_unit(case["after"], case["unit"]), f"{case['after'] / case['before'] - 1:+.0%}",
+            f"{len(case['starts'])}, to {100 * case['spread']:.1g} %", f"{finer[0]}, {finer[1]}",
+            f"{_in_unit(scan['least'], case['unit'])} of {scan['points']}" if scan else "",
+            f"{case['seconds'] / 60:.1f} min",
+        ])  # fmt: skip
+    head = [
+        "config", "numbers", "before", "after", "change", "starts, which agree", "finer mesh: before, after",
+        "least of a scan", "time",
+    ]  # fmt: skip
+    return _table("Designs: peak tension before and after", head, rows, records)
+
+
+def _in_unit(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return f"{value / 1e6:.4g} MPa" if unit == "Pa" else f"{value:.4g} {unit}"
+
+
 def devices(records: list[dict]) -> str:
     """What a device does."""
     rows = []
@@ -129,6 +155,7 @@ CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "counts": counts,
     "reaction counts": reactions,
     "device": devices,
+    "designs": designs,
 }
 
 

@@ -99,3 +99,15 @@ def test_wetted_edges_fill_first_and_nucleate_nothing(results):
         from_side = np.minimum(x[:, 0] - x[:, 0].min(), x[:, 0].max() - x[:, 0])
         assert c[from_side < 1e-6].min() > 0.8
         assert c[from_side > 0.4].min() < 0.15
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "designs").glob("*.toml")), ids=lambda p: p.stem)
+def test_designs_get_better(path, tmp_path):
+    """A few evaluations from one start: the gradient is right, and the objective falls."""
+    from chemomech import optimize
+
+    plan = optimize.plan(path, tmp_path)._replace(starts=1, iterations=3, finer=None)
+    summary = optimize.run(plan, tmp_path)
+    assert summary["gradient check"]["relative error"] < 1e-5
+    assert summary["best"] < 0.99 * summary["initial"]
+    assert summary["limits met"]

@@ -37,8 +37,8 @@ def test_readme_names_every_config():
     text = README
     for short in ("_5pct", "_20pct"):
         text = text.replace(f"`{short}`", f"`configs/spinodal{short}.toml`")
-    missing = [p.name for p in (ROOT / "configs").glob("*.toml") if f"configs/{p.name}" not in text]
-    assert not missing
+    names = [p.relative_to(ROOT).as_posix() for p in (ROOT / "configs").rglob("*.toml")]
+    assert not [name for name in names if name not in text]
 
 
 def test_readme_sweeps_can_run():

@@ -207,7 +207,6 @@ def _over_time(solution: Solution, column: str, when: When, p: int) -> Any:
         raise ChemomechError(f"The run has {error}.") from None
     if when == "end":
         return values[-1]
-    if when == "peak":
-        return smooth_maximum(values, p)
-    time = jnp.asarray(solution.time)
-    return jnp.sum(0.5 * (values[1:] + values[:-1]) * jnp.diff(time)) / (time[-1] - time[0])
+    lengths = jnp.diff(jnp.asarray(solution.time))
+    weights = 0.5 * (jnp.append(lengths, 0.0) + jnp.append(0.0, lengths))  # an integral, whatever steps were taken
+    return smooth_maximum(values, p, weights) if when == "peak" else jnp.sum(weights * values) / jnp.sum(weights)

@@ -126,11 +126,18 @@ def _power(stress: Float[Array, "6 q cells"], of: Kind, p: int) -> Float[Array, 
     return tensile_power(p, jnp.stack(rows, axis=-2))
 
 
-def smooth_maximum(values: Float[Array, " n"], p: int = 16) -> Any:
-    """(mean of max(values, 0)^p)^(1/p): a differentiable stand-in for the largest of positive values, as in time."""
+def smooth_maximum(values: Float[Array, " n"], p: int = 16, weights: Float[Array, " n"] | None = None) -> Any:
+    """(mean of max(values, 0)^p)^(1/p): a differentiable stand-in for the largest of positive values.
+
+    Args:
+        values: such as a column of the history.
+        p: larger is sharper.
+        weights: of the mean; default: equal ones.
+    """
     values = jnp.asarray(values)
+    weights = jnp.ones_like(values) if weights is None else jnp.asarray(weights)
     largest = jax.lax.stop_gradient(jnp.max(values))
     unit = jnp.where(largest > 0, largest, 1.0)
-    total = jnp.mean(jnp.maximum(values / unit, 0.0) ** p)
+    total = jnp.sum(weights * jnp.maximum(values / unit, 0.0) ** p) / jnp.sum(weights)
     some = total > 0
     return jnp.where(some, unit * jnp.where(some, total, 1.0) ** (1.0 / p), 0.0)

@@ -105,7 +105,12 @@ def _from(plan: Plan, journal: Journal, watcher: Watcher, number: int, start: Fl
         watcher.evaluated(entry, count)
 
     options = {"method": plan.method, "iterations": plan.iterations, "tolerance": plan.tolerance}
-    optimum = plan.study.optimise(start, evaluate=evaluate, heard=heard, **options)
+    try:
+        optimum = plan.study.optimise(start, evaluate=evaluate, heard=heard, **options)
+    except ChemomechError as error:  # another start may do
+        if number == 0:
+            raise
+        return {"first": None, "best": None, "x": start.tolist(), "limits": [], "evaluations": 1, "ended": str(error)}
     watcher.ended(number, optimum)
     return {
         "first": float(optimum.evaluations[0].values[0]), "best": optimum.value, "x": optimum.x.tolist(),
@@ -125,7 +130,7 @@ def _best(plan: Plan, starts: list[dict], journal: Journal) -> dict[str, Any]:
         worst = max(missed, default=0.0)
         return (0.0 if worst <= 1e-3 else worst, sign * start["best"])
 
-    best = min(starts, key=rank)
+    best = min((start for start in starts if start["best"] is not None), key=rank)
     initial = next(e.evaluation for e in journal.entries if e.start == 0)
     return {
         "unit": plan.unit, "initial": float(initial.values[0]), "best": best["best"], "limits": best["limits"],

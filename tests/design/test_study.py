@@ -137,6 +137,11 @@ def test_goals_of_a_run():
     assert float(design.Column("soc")(solution)) == 0.6
     assert float(design.Column("soc", "mean")(solution)) == pytest.approx((0.15 + 2 * 0.4) / 3)
     assert float(design.Column("soc", "peak")(solution)) == pytest.approx(0.6, rel=0.1)
+    halved = solution._replace(
+        history={name: np.interp(np.linspace(0, 3, 61), [0, 1, 3.0], v) for name, v in solution.history.items()}
+    )
+    peaks = [float(design.Column("voltage", "peak")(s)) for s in (solution, halved)]
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.01)  # rows do not count, time does
     assert float(design.Capacity()(solution)) == 5.0
     assert float(design.TimeToSoc(0.4)(solution)) == pytest.approx(2.0)
     assert float(design.VoltageCurve(3.1, soc=[0.2])(solution)) == pytest.approx(0.0, abs=1e-12)
