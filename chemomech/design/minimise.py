@@ -249,27 +249,38 @@ def _optax(rule: Callable[[], Any], length: float, search: bool) -> Callable[...
     """Projected steps of an optax rule; with `search` each is halved until the objective falls."""
 
     def run(seen: _Seen, u: np.ndarray, iterations: int, tolerance: float) -> str:
-        import jax.numpy as jnp
-
         made = rule()
-        state, quiet = made.init(jnp.asarray(u)), 0
+        state, quiet, fresh = made.init(u), 0, True
         for _ in range(iterations):
-            values, slopes = seen.of(u)
-            step, state = made.update(jnp.asarray(slopes[0]), state, jnp.asarray(u))
-            step, size = np.asarray(step, float), length
-            while True:
-                after = np.clip(u - size * step, 0.0, 1.0)
-                fall = values[0] - seen.of(after)[0][0]
-                if not search or fall >= 1e-4 * slopes[0] @ (u - after) or size < 1e-6 * length:
-                    break
-                size *= 0.5
-            u = after
+            value, slope = seen.of(u)[0][0], seen.of(u)[1][0]
+            slope = np.where(((u <= 0) & (slope > 0)) | ((u >= 1) & (slope < 0)), 0.0, slope)  # at its bounds
+            step, state = made.update(slope, state, u)
+            after, fall = _stepped(seen, u, np.where(slope == 0.0, 0.0, step), length, value, slope, search)
+            if fall <= 0 and search:  # what is remembered of other bounds misleads: once more without
+                if fresh:
+                    return "no step along the gradient makes the objective smaller"
+                state, fresh = made.init(u), True
+                continue
+            u, fresh = after, False
             quiet = quiet + 1 if abs(fall) <= tolerance else 0
             if quiet >= 3:
                 return "the objective has stopped changing"
         return f"{iterations} iterations"
 
     return run
+
+
+def _stepped(seen, u, step, length: float, value: float, slope, search: bool) -> tuple[np.ndarray, float]:
+    """Where a step leads to within the bounds, and by how much the objective falls."""
+    size = length
+    while True:
+        after = np.clip(u - size * np.asarray(step, float), 0.0, 1.0)
+        fall = value - seen.of(after)[0][0]
+        if not search or fall >= 1e-4 * slope @ (u - after) > 0.0:
+            return after, fall
+        size *= 0.5
+        if size < 1e-4 * length:
+            return u, 0.0
 
 
 def _adam() -> Any:
