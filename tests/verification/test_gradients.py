@@ -20,7 +20,7 @@ from chemomech.fem.mesh import box, rectangle
 
 PROTOCOL = np.array([2.0, 0.45, 3.30, 30.0, 1.0, 0.35, 20.0])
 LONGER = {2: {"start": 1.0}, 3: {"protocol": 1000.0}}  # of closed bodies, by dimension; else 10
-SIZES = {"material": 3e-5, "cells": 1e-3, "start": 1e-3, "protocol": 1e-5, "nodes": 1e-4}
+SIZES = {"material": 3e-5, "angle": 1e-3, "cells": 1e-3, "start": 1e-3, "protocol": 1e-5, "nodes": 1e-4}
 
 
 class Case(NamedTuple):
@@ -49,7 +49,7 @@ def spread(_, state):
 @functools.cache
 def electrode(linear: str, rtol: float | None = None) -> Case:
     """The platelet with its reaction, no diffusion, and per-cell rates."""
-    problem = platelet.problem(cells=6, side=24e-9)
+    problem = platelet.problem(cells=6, side=24e-9, angle=0.0)
     state = problem.state(c=lambda x: 0.05 + 0.02 * np.cos(3e8 * x[:, 0]))
     return case(problem, state, PROTOCOL, cell_protocol, linear, rtol)
 
@@ -111,6 +111,14 @@ def lines(case: Case, found) -> dict[str, tuple[Any, Any, Any, Any]]:
     if any(np.size(v) >= 50 for v in leaves):
         many = [v * rng.normal(size=np.shape(v)) if np.size(v) >= 50 else 0.0 * np.asarray(v) for v in leaves]
         out["cells"] = (material, leaves, slopes, many)
+    if "V" in problem.scalars:
+        angle = problem.potentials[0].psi.orientation.angle
+
+        def turned(angle):
+            psi = eqx.tree_at(lambda psi: psi.orientation.angle, problem.potentials[0].psi, angle)
+            return case.value(eqx.tree_at(lambda p: p.potentials[0].psi, problem, psi), state, q, steps)
+
+        out["angle"] = (turned, angle, found[0].potentials[0].psi.orientation.angle, np.float64(1.0))
     wave, turn = 0.1 * rng.uniform(-0.5, 1.0, state.c.shape), rng.uniform(0.5, 1.0, len(q)) * q
     shift = 0.1 * np.ptp(points[:, 0]) * rng.normal(size=points.shape)
     return out | {
