@@ -6,7 +6,8 @@ usage: python -m benchmarks.gradient_cost [--solver HostDirect Krylov] [--cells 
 A square that separates (composition, chemical potential, displacements: about 20 k unknowns with 70 x 70 cells) takes
 the same steps again, converged as gradients need it; then the same with `jax.value_and_grad` around it, by all
 material numbers, node coordinates and the first composition. Both are compiled before; rounds alternate, and the ratio
-is that of the medians. Further, with the first solver:
+is that of the medians. Times are the processor's, on one core: neighbours on the machine disturb them less. Further,
+with the first solver:
 
 - `memory`: the largest resident set of a process that takes and reverses all steps over that of one that takes a tenth
   of them; `bytes a step` is what they differ by for each step, `bytes a state` what one state needs,
@@ -101,10 +102,10 @@ class Case:
 
 
 def timed(function, *args):
-    """Seconds, and the result."""
-    start = time.perf_counter()
+    """Seconds of the processor, and the result."""
+    start = time.process_time()
     out = function(*args)
-    return time.perf_counter() - start, out
+    return time.process_time() - start, out
 
 
 def one(solver: str, cells: int, steps: int, rounds: int, parameters: str) -> dict:
@@ -148,7 +149,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--parameters", default=None, choices=["all", "one", "many", "kept"])
-    parser.add_argument("--cores", type=int, default=0)
+    parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.parameters:  # the process that measures

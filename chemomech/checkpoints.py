@@ -26,7 +26,7 @@ class Checkpoints:
     On disk they cost next to no time; the file has no name and is gone with the run, whatever happens. Without a disk,
     steps are taken again from checkpoints: with room for S states, N steps about r times where N < (S - 4)^(r + 1) /
     (2^r (r + 1)!), so once for 200 steps with 34 states, twice with 21. Gradients are the same to Newton's tolerance.
-    Second derivatives keep all states in memory all the same, forward mode what they gain.
+    Second derivatives keep all states in memory all the same; forward mode keeps what each of them gains.
 
     Args:
         memory: for states, such as "1 GB" [byte].
