@@ -5,14 +5,19 @@ usage: python -m benchmarks.gradient_cost [--solver HostDirect Krylov] [--cells 
 
 A square that separates (composition, chemical potential, displacements: about 20 k unknowns with 70 x 70 cells) takes
 the same steps again, converged as gradients need it; then the same with `jax.value_and_grad` around it, by all
-material numbers and the first composition. Both are compiled before; rounds alternate, and the ratio is that of the
-medians. `memory` is the largest resident set of a process that takes that many steps, beyond the one before its run;
-`parameters` the ratio of time for a field of 10 000 numbers to that for one.
+material numbers, node coordinates and the first composition. Both are compiled before; rounds alternate, and the ratio
+is that of the medians. Times are the processor's, on one core: neighbours on the machine disturb them less. Further,
+with the first solver:
+
+- `memory`: the largest resident set of a process that takes and reverses all steps over that of one that takes a tenth
+  of them; `bytes a step` is what they differ by for each step, `bytes a state` what one state needs,
+- `parameters`: time for as many numbers as nodes over that for one, over a quarter of the steps,
+- `kept`: half the steps, states in memory, in a file, and computed again with room for some.
 """
 
 import argparse
-import functools
-import resource
+import json
+import math
 import statistics
 import sys
 import time
@@ -46,61 +51,94 @@ def body(cells: int):
     return problem, problem.state(c=composition)
 
 
-def judged(problem, state, steps, newton, replay=None):
+def judged(problem, state, steps, newton, replay=None, checkpoints=None):
     """A scalar of the history after so many steps, and the solution."""
     import chemomech as cm
 
     control = cm.ErrorControl(dt_start=LENGTH, dt_max=LENGTH, tol=1.0)
     protocol = cm.Closed(until={"time": LENGTH * steps})
-    solution = cm.simulate(problem, state, protocol, newton=newton, control=control, frames=0, replay=replay)
+    options = {"newton": newton, "control": control, "replay": replay, "checkpoints": checkpoints}
+    solution = cm.simulate(problem, state, protocol, frames=0, **options)
     return solution.free_energy[-1] + solution.free_energy.mean(), solution
+
+
+class Case:
+    """A run and its gradient, by all parameters, one or many."""
+
+    def __init__(self, solver: str, cells: int, parameters: str):
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        import chemomech as cm
+
+        self.problem, self.state = body(cells)
+        self.parameters = parameters
+        self.newton = cm.Newton(linear=getattr(cm, solver)(), test=cm.UpdateTest(1e-10))
+        few = self.value(3)[1].steps
+        self.gradient(3, few)
+
+    def value(self, steps, replay=None):
+        """The scalar, and the solution."""
+        return judged(self.problem, self.state, steps, self.newton, replay)
+
+    def gradient(self, steps, replay, checkpoints=None):
+        """The scalar and its derivatives, ready."""
+        import equinox as eqx
+        import jax
+        import jax.numpy as jnp
+
+        problem, state, c = self.problem, self.state, jnp.asarray(self.state.c)
+
+        def of(problem, state):
+            return judged(problem, state, steps, self.newton, replay, checkpoints)[0]
+
+        if self.parameters == "all":
+            found = eqx.filter_value_and_grad(lambda a: of(*a))((problem, state.replace(c=c)))
+        elif self.parameters == "one":
+            found = jax.value_and_grad(lambda a: of(problem, state.replace(c=a + c)))(jnp.zeros(()))
+        else:
+            found = jax.value_and_grad(lambda c: of(problem, state.replace(c=c)))(c)
+        return jax.block_until_ready(found)
+
+
+def timed(function, *args):
+    """Seconds of the processor, and the result."""
+    start = time.process_time()
+    out = function(*args)
+    return time.process_time() - start, out
 
 
 def one(solver: str, cells: int, steps: int, rounds: int, parameters: str) -> dict:
     """Times of one solver, in this process."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    import equinox as eqx
-    import jax.numpy as jnp
-
-    import chemomech as cm
-
-    problem, state = body(cells)
-    newton = cm.Newton(linear=getattr(cm, solver)(), test=cm.UpdateTest(1e-10))
-    value = functools.partial(judged, newton=newton)
-
-    def gradient(steps, replay):
-        if parameters == "all":
-            arguments = (problem, state.replace(c=jnp.asarray(state.c)))
-            of = eqx.filter_value_and_grad(lambda a: value(*a, steps, replay=replay)[0])
-            return of(arguments)
-        if parameters == "one":
-            of = jax.value_and_grad(lambda a: value(problem, state.replace(c=a + state.c), steps, replay=replay)[0])
-            return of(jnp.zeros(()))
-        of = jax.value_and_grad(lambda c: value(problem, state.replace(c=c), steps, replay=replay)[0])
-        return of(jnp.asarray(state.c))
-
-    few = value(problem, state, 3)[1].steps
-    jax.block_until_ready(gradient(3, few))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    start = time.perf_counter()
-    first = value(problem, state, steps)[1]
-    adaptive = time.perf_counter() - start
+    case = Case(solver, cells, parameters)
+    adaptive, (_, first) = timed(case.value, steps)
     plain, both = [], []
     for _ in range(rounds):
-        start = time.perf_counter()
-        value(problem, state, steps, replay=first.steps)
-        middle = time.perf_counter()
-        jax.block_until_ready(gradient(steps, first.steps))
-        both.append(time.perf_counter() - middle)
-        plain.append(middle - start)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        plain.append(timed(case.value, steps, first.steps)[0])
+        both.append(timed(case.gradient, steps, first.steps)[0])
     return {
-        "solver": solver, "unknowns": problem.unknowns, "steps": len(first.steps), "parameters": parameters,
-        "value": plain, "value and gradient": both, "ratio": statistics.median(both) / statistics.median(plain),
-        "value, no replay": adaptive, "memory": after - before,
+        "solver": solver, "unknowns": case.problem.unknowns, "steps": len(first.steps), "parameters": parameters,
+        "newton": float(first.newton.mean()), "value": plain, "value and gradient": both,
+        "ratio": statistics.median(both) / statistics.median(plain), "value, no replay": adaptive,
     }  # fmt: skip
+
+
+def kept(solver: str, cells: int, steps: int) -> dict:
+    """Times by where the states are kept, in this process."""
+    import chemomech as cm
+
+    case = Case(solver, cells, "all")
+    size, steps_taken = 8.0 * case.problem.unknowns, case.value(steps)[1].steps
+    once = 4 + math.ceil(2 * math.sqrt(len(steps_taken)))
+    few = 2 * math.ceil(math.log2(len(steps_taken)))
+    ways = [("memory", len(steps_taken) + 1, None), ("file", 1, cm.Checkpoints(size, disk=True))]
+    ways += [("again", room, cm.Checkpoints(room * size, disk=False)) for room in (once, few)]
+    value = timed(case.value, steps, steps_taken)[0]
+    rows = []
+    for where, room, checkpoints in ways:
+        both = timed(case.gradient, steps, steps_taken, checkpoints)[0]
+        rows.append({"where": where, "states": room, "value and gradient": both, "ratio": both / value})
+    return {"solver": solver, "steps": len(steps_taken), "value": value, "ways": rows}
 
 
 def main() -> None:
@@ -110,34 +148,32 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=70)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--parameters", default=None, choices=["all", "one", "many"])
-    parser.add_argument("--cores", type=int, default=0)
+    parser.add_argument("--parameters", default=None, choices=["all", "one", "many", "kept"])
+    parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.parameters:  # the process that measures
-        import json
-
-        print(json.dumps(one(args.solver[0], args.cells, args.steps, args.rounds, args.parameters)))
+        given = (args.solver[0], args.cells, args.steps)
+        print(json.dumps(kept(*given) if args.parameters == "kept" else one(*given, args.rounds, args.parameters)))
         return
     command = [sys.executable, "-m", "benchmarks.gradient_cost", "--cells", str(args.cells)]
 
     def apart(solver, steps, rounds, parameters):
         options = ["--solver", solver, "--steps", str(steps), "--rounds", str(rounds), "--parameters", parameters]
         made = run([*command, *options], args.cores)
-        print(
-            f"{solver}, {made['steps']} steps, {parameters}: ratio {made['ratio']:.2f}, value {made['value']}",
-            flush=True,
-        )
+        print({key: made[key] for key in ("solver", "steps", "value", "ratio", "ways") if key in made}, flush=True)
         return made
 
     rows = [apart(solver, args.steps, args.rounds, "all") for solver in args.solver]
-    sizes = [apart(args.solver[0], n, 1, "all") for n in (args.steps // 10, args.steps)]
-    counts = [apart(args.solver[0], args.steps // 4, args.rounds, kind) for kind in ("one", "many")]
+    first, long = args.solver[0], rows[0]
+    short = apart(first, args.steps // 10, args.rounds, "all")
+    counts = [apart(first, args.steps // 4, args.rounds, kind) for kind in ("one", "many")]
+    one_number, many = (statistics.median(made["value and gradient"]) for made in counts)
     record = {
-        **hardware(), "rows": rows, "lengths": sizes, "counts": counts,
-        "memory": sizes[1]["memory"] / sizes[0]["memory"],
-        "parameters": statistics.median(counts[1]["value and gradient"])
-        / statistics.median(counts[0]["value and gradient"]),
+        "claim": "gradient", **hardware(), "rows": rows, "short": short, "counts": counts,
+        "kept": apart(first, args.steps // 2, 1, "kept"), "memory": long["peak memory"] / short["peak memory"],
+        "bytes a step": (long["peak memory"] - short["peak memory"]) / (long["steps"] - short["steps"]),
+        "bytes a state": 8 * long["unknowns"], "parameters": many / one_number,
     }  # fmt: skip
     write(record, args.out)
 

@@ -148,12 +148,27 @@ def devices(records: list[dict]) -> str:
     return _table("On a device: an elastic solve to 1e-8, a coupled step", head, rows, records)
 
 
+def gradients(records: list[dict]) -> str:
+    """Value and gradient over value, by solver and by where the states are kept."""
+    rows = []
+    for record in records:
+        for row in record["rows"]:
+            rows.append([row["solver"], _count(row["unknowns"]), str(row["steps"]), "memory", f"{row['ratio']:.2f}"])
+        kept, size = record["kept"], _count(record["bytes a state"] // 8)
+        for way in kept["ways"]:
+            where = way["where"] if way["where"] != "again" else f"{way['states']} of them, others computed again"
+            rows.append([kept["solver"], size, str(kept["steps"]), where, f"{way['ratio']:.2f}"])
+    head = ["solver", "unknowns", "steps", "states kept in", "(value and gradient) / value"]
+    return _table("A gradient by all material numbers, node coordinates and the first state", head, rows, records)
+
+
 CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "coupled step": coupled_steps,
     "converged coupled step": energies,
     "growth": growths,
     "counts": counts,
     "reaction counts": reactions,
+    "gradient": gradients,
     "device": devices,
     "designs": designs,
 }

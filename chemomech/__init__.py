@@ -1,6 +1,7 @@
 """Differentiable finite elements for the chemo-mechanics of battery electrodes."""
 
 from . import design, materials
+from .checkpoints import Checkpoints
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell, Sum
 from .ensemble import Member, Round, simulate_ensemble
 from .equilibrium import solve_equilibrium, solve_static
@@ -24,7 +25,8 @@ from .units import Scales, param
 
 __version__ = "0.1.0"
 __all__ = [
-    "BDF2", "AbstractFreeEnergy", "AbstractPotential", "Auto", "BackwardEuler", "Charge", "ChemomechError",
+    "BDF2", "AbstractFreeEnergy", "AbstractPotential", "Auto", "BackwardEuler", "Charge", "Checkpoints",
+    "ChemomechError",
     "Closed", "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host",
     "HostDirect", "Krylov", "Local", "Member", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic",
     "Pinned", "Problem", "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum", "Taylor",

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .checkpoints import States
 from .errors import ChemomechError, SolveError
 from .evolution import Evolution
 from .measures import smooth
@@ -63,7 +64,6 @@ class Taken(NamedTuple):
     formula: Formula
     time: float  # at its end [s]
     drive: Drive
-    x: Float[np.ndarray, " N"]
 
 
 @dataclasses.dataclass
@@ -73,35 +73,43 @@ class Tape:
     Args:
         evolution: took the steps.
         stepper: made their formulas.
-        start: reduced unknowns before the first step.
+        states: reduced unknowns: the start, then the result of each step.
         taken: all steps, each from the one before.
         rows: for each row of the history, the step whose result it describes.
-        observe: what is evaluated at every row, by name.
+        columns: what has been evaluated at every row.
+        observe: functions among that, by name.
     """
 
     evolution: Evolution
     stepper: AbstractStepper
-    start: Float[np.ndarray, " N"]
+    states: States
     taken: list[Taken] = dataclasses.field(default_factory=list)
     rows: list[int] = dataclasses.field(default_factory=list)
+    columns: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     observe: Mapping[str, Observable] = dataclasses.field(default_factory=dict)
+
+    @property
+    def start(self) -> Float[np.ndarray, " N"]:
+        """Reduced unknowns before the first step."""
+        return self.states[0]
 
     def outputs(self) -> dict[str, Any]:
         """What can be differentiated: columns of the history, lengths of its steps, and the last state."""
-        row = observables(self.observe)
-        columns = [self.evolution.evaluate(row, self.taken[k].x) for k in self.rows]
-        return {
-            "columns": jax.tree.map(lambda *values: jnp.stack(values), *columns) if columns else {},
-            "dt": jnp.asarray([self.taken[k].step.dt for k in self.rows[1:]], float),
-            "final": jnp.asarray(self.taken[-1].x),
-        }
+        lengths = [self.taken[k].step.dt for k in self.rows[1:]]
+        return outputs(self.columns, lengths, self.states[-1])
+
+
+def outputs(columns: list[dict[str, Any]], lengths: Sequence[float], final: Any) -> dict[str, Any]:
+    """Rows as columns, with the lengths of the steps between them and the last state."""
+    stacked = jax.tree.map(lambda *values: jnp.stack(values), *columns) if columns else {}
+    return {"columns": stacked, "dt": jnp.asarray(lengths, float), "final": jnp.asarray(final)}
 
 
 class Inputs(NamedTuple):
     """What derivatives along a tape depend on."""
 
     parameters: list[Array]  # leaves of the kernel's problem that are differentiated
-    states: list[Float[Array, " N"]]  # reduced unknowns: the start, then the result of each step
+    states: Sequence[Float[Array, " N"]]  # reduced unknowns: the start, then the result of each step
     lengths: list[Float[Array, ""]]  # of each step [s]
     loads: list[Float[Array, " m"]]  # on the global scalars, of each step
 
@@ -111,8 +119,7 @@ class Inputs(NamedTuple):
         leaves = jax.tree.leaves(tape.evolution.problem.kernel())
         return cls(
             [leaf for leaf, some in zip(leaves, mask.problem, strict=True) if some],
-            [tape.start, *(taken.x for taken in tape.taken)],
-            [taken.step.dt for taken in tape.taken], [taken.drive.value for taken in tape.taken],
+            tape.states, [taken.step.dt for taken in tape.taken], [taken.drive.value for taken in tape.taken],
         )  # fmt: skip
 
 
@@ -219,14 +226,15 @@ class Along:
         self.tape, self.evolution, self.mask, self.inputs = tape, tape.evolution, mask.problem, inputs
         self.problem = self.evolution.problem
         self.linear: Any = None
-        self.known: list[tuple[float, Any]] = []  # results of the steps so far, by time
+        self.known: list[tuple[float, Any]] = []  # results of the last three steps, by time
+        self.moving = is_traced(inputs.lengths)
         wanted = self.evolution.newton.linear_rtol
         self.rtol = RTOL if wanted is None else min(wanted, RTOL)
 
     def guessed(self, k: int, b: Any, *, transpose: bool) -> tuple[Any, Any]:
         """What the result of a step is about, by a parabola through those of the three steps taken last, and b less K
         (or K^T) times that."""
-        t, known, system = self.tape.taken[k].time, self.known[-3:], self.linear.system
+        t, known, system = self.tape.taken[k].time, self.known, self.linear.system
         if not known:
             return np.zeros_like(b), b
         others = [[s for s, _ in known if s != own] for own, _ in known]
@@ -251,7 +259,8 @@ class Along:
         """K^-1 or K^-T of the converged step, of a right-hand side and a relative tolerance."""
         taken, evolution = self.tape.taken[k], self.evolution
         solver, given = evolution.newton.linear, self._given(k)
-        tangent = evolution.tangent(taken.x, given, taken.drive)
+        x = self.tape.states[k + 1]
+        tangent = evolution.tangent(x, given, taken.drive)
         array = jnp.asarray if solver.on_device else np.asarray
 
         def solve(b, rtol):
@@ -261,7 +270,7 @@ class Along:
                 return np.asarray(solver.solve(self.linear, array(b), rtol=rtol, transpose=transpose)[0])
             except Breakdown:
                 direct = evolution.assembled(HostDirect())
-                state = direct.newton.linear.init(direct.tangent(taken.x, given, taken.drive))
+                state = direct.newton.linear.init(direct.tangent(x, given, taken.drive))
                 return direct.newton.linear.solve(state, np.asarray(b), rtol=rtol, transpose=transpose)[0]
 
         if taken.step.settling:  # another length altogether: what is known of the other steps does not serve it
@@ -272,8 +281,8 @@ class Along:
     def _given(self, k: int):
         """What the residual of a step is given, scaled."""
         taken, evolution = self.tape.taken[k], self.evolution
-        states = [self.tape.start, *(taken.x for taken in self.tape.taken[:k])]
-        newest, older = states[-1], states[-2] if taken.formula.b else states[-1]
+        newest = self.tape.states[k]
+        older = self.tape.states[k - 1] if taken.formula.b else newest
         prev = evolution.expand(newest)
         f = taken.formula
         rate = evolution.expand(f.a * newest - f.b * older) if f.b else prev
@@ -284,7 +293,7 @@ class Along:
         taken, scale, lengths = self.tape.taken[k], self.evolution.time_scale, self.inputs.lengths
         states = self.inputs.states
         newest, older = states[k], states[k - 1] if taken.formula.b else states[k]
-        delays = [lengths[j] - self.tape.taken[j].step.dt for j in range(k + 1) if is_traced(lengths[j])]
+        delays = [lengths[j] - self.tape.taken[j].step.dt for j in range(k + 1)] if self.moving else []
         return Residual(
             self.inputs.parameters, states[k + 1], (newest, older), self.numbers(k, lengths[k]),
             (taken.time + sum(delays)) / scale, self.inputs.loads[k],
@@ -331,6 +340,7 @@ class _Reverse(Along):
                 direct = lengths[rows[k] - 1] if rows[k] else 0.0
             older, oldest = self._step(k, onto, direct)
             onto, earlier, earliest = earlier + older, earliest + oldest, zero
+            self.tape.states.release(k)
         return Gradient(self.total, onto, self.loads, self.stops)
 
     def _observed(self, k: int, seed: Any) -> Any:
@@ -420,7 +430,7 @@ class _Reverse(Along):
                 if self.good(off, size):
                     break
             if smooth:
-                self.known.append((taken.time, multiplier))
+                self.known = [*self.known[-2:], (taken.time, multiplier)]
             if not off <= WRONG * size:
                 raise SolveError(
                     f"The adjoint of the step at t = {taken.time:.6g} s is off by {off / size:.1e} of its right-hand "

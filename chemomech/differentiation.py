@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax._src.util import weakref_cache_key_types
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching
@@ -91,8 +92,12 @@ class Recorded:
     def bent(self, cotangents: Sequence[Any], tangents: Sequence[Any], more: Sequence[Any]) -> list[Any]:
         """What the gradient gains when the arguments and the cotangents move."""
         _, at, moved = self.ahead(tangents)
+        at = at._replace(states=list(at.states))
         at, moved = (jax.tree.map(lambda v: jnp.asarray(v, float), v) for v in (at, moved))
         return jax.jvp(self.back, (at, list(cotangents)), (moved, list(more)))[1]
+
+
+weakref_cache_key_types.add(Recorded)  # or JAX's cache of shapes keeps the states of every run ever differentiated
 
 
 def underivable(values: Any, anchor: Any, message: str) -> Any:

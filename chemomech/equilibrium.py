@@ -7,6 +7,7 @@ import warnings
 import jax.numpy as jnp
 
 from .adjoint import DIFFERENTIATED, Step, Taken, Tape, is_traced, placed, still
+from .checkpoints import Stored
 from .differentiation import Arguments, differentiated
 from .errors import ConfigError, SolveError
 from .evolution import Evolution
@@ -42,7 +43,7 @@ def solve_static(problem: Problem, state: State | None = None, newton: Newton | 
     guess = still(state)
     if not traced:
         tape = _stationary(problem, guess, newton)
-        return tape.evolution.state(tape.taken[-1].x)
+        return tape.evolution.state(tape.states[-1])
     problem = placed(problem)
     found, _ = differentiated(lambda made, _: _stationary(made, guess, newton), Arguments(problem, jnp.zeros(0)))
     return problem.in_SI(expand(problem, found["final"]))
@@ -60,8 +61,9 @@ def _stationary(problem: Problem, state: State | None, newton: Newton) -> Tape:
             f"No stationary point found: {result.reason}, after {result.iterations} Newton iterations. "
             "Try a first guess closer to the solution, or run the time-dependent problem to rest."
         )
-    taken = Taken(Step(0, length), None, formula, 0.0, drive, result.x)
-    return Tape(evolution, BackwardEuler(), x, [taken])
+    states = Stored(x, 2)
+    states.append(result.x)
+    return Tape(evolution, BackwardEuler(), states, [Taken(Step(0, length), None, formula, 0.0, drive)])
 
 
 def solve_equilibrium(problem: Problem, state: State, newton: Newton | None = None) -> State:

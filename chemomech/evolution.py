@@ -149,6 +149,17 @@ class Evolution:
         formula = Formula(1.0, 0.0, dt, 1)
         return self.step(formula, (x,), x, 0.0, drive or self.problem.drive(), linear_state)
 
+    def with_voltage(self, x: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+        """With the first potential that knows one as a guess of a voltage that is not set."""
+        problem = self.problem
+        if "V" not in problem.scalars or x[problem.lift.size + problem.scalars.index("V")] != 0.0:
+            return x
+        guess = np.array(x)
+        volts = [float(p.V0) for p in problem.potentials if hasattr(p, "V0")]
+        scale = problem.scales.of("V")
+        guess[problem.lift.size + problem.scalars.index("V")] = volts[0] / scale if volts else 0.0
+        return guess
+
     def compile(self, x) -> None:
         """Compile every kernel that a step needs, so that the first step costs what the others do."""
         state = self.expand(x)

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from .evolution import Evolution
+from .problem import Drive
 from .solve.direct import HostDirect
 from .solve.memory import available_memory, factor_memory
 from .solve.newton import Result
+from .solve.step import Formula
 
 
 class Ladder:
@@ -60,6 +65,18 @@ class Ladder:
         """All rungs but the smaller step, for a step whose length is no choice."""
         result = self.step(*step)
         return self.direct(*step) if result.breakdown and self.fits(result.reason) else result
+
+    def settle(self, x: Float[np.ndarray, " N"], dt: float, time: float, drive: Drive) -> Result:
+        """One step of length dt [s] from x, with as many iterations as an exponential reaction far off needs."""
+        formula, guess = Formula(1.0, 0.0, dt, 1), self.evolution.with_voltage(x)
+        self.forget()
+        for _ in range(9):
+            result = self.climb(formula, (x,), guess, time, drive)
+            self.forget()
+            if result.converged or result.breakdown or "singular" in result.reason:
+                break
+            guess = result.x
+        return result
 
 
 def _size(count: float) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .adjoint import Event, Observable, Step, Taken, Tape, observables
+from .checkpoints import Checkpoints, Stored
 from .density import AbstractFreeEnergy, PerCell, Sum
 from .errors import ConfigError, SolveError
 from .evolution import Evolution
@@ -21,6 +22,7 @@ from .ladder import Ladder
 from .measures import Measures
 from .problem import Problem, State
 from .protocol import AbstractStep, Protocol, one_c_current
+from .retaken import Retaken
 from .solve.step import BDF2, AbstractStepper, ErrorControl, History, error_factor
 from .thermo import coherency, stability
 
@@ -106,13 +108,13 @@ class Observer:
 class Run:
     """The state of one call of `simulate`; arguments as there, with what takes the steps in place of the problem.
 
-    With `record` all states are kept, for the adjoint.
+    With `record` the states are kept, for the adjoint.
     """
 
     def __init__(
         self, evolution: Evolution, protocol: Protocol | AbstractStep, stepper: AbstractStepper | None = None,
         control: ErrorControl | None = None, frames: int = 40, observer: Observer | None = None, *, keep: bool = True,
-        observe: Mapping[str, Observable] | None = None, record: bool = False,
+        observe: Mapping[str, Observable] | None = None, record: Checkpoints | None = None,
     ):  # fmt: skip
         self.evolution, self.problem = evolution, evolution.problem
         self.protocol = protocol if isinstance(protocol, Protocol) else Protocol((protocol,))
@@ -125,7 +127,7 @@ class Run:
         self.ladder = Ladder(evolution, self._warn)
         self.stability = _Stability.of(self.problem)
         self.observe, self.observed, self.record = dict(observe or {}), [], record
-        self.tape: Tape = Tape(evolution, self.stepper, np.zeros(0), observe=self.observe)
+        self.tape: Tape = Tape(evolution, self.stepper, Stored(np.zeros(0), 0), observe=self.observe)
 
     def follow(self, state: State, cursor: Cursor | None = None) -> None:
         """Every step of the protocol, from a state or from where an earlier run stopped."""
@@ -143,7 +145,9 @@ class Run:
         x = self.evolution.start(state)
         mean = self.evolution.mean(x)
         self.protocol.check(mean, has_voltage="V" in self.problem.scalars)
-        self.cursor, self.tape.start = Cursor(0, 0, 0.0, 0.0, 0.0, [x], [], [0.0]), x
+        self.cursor = Cursor(0, 0, 0.0, 0.0, 0.0, [x], [], [0.0])
+        if self.record:
+            self.tape.states = self.record.states(x, Retaken(self.evolution, self.tape.taken))
         x = self._consistent(x, self._drive(self.protocol.steps[0]))
         self.cursor.states = [x]
         self._record(0.0, 0)
@@ -175,28 +179,13 @@ class Run:
         previous = lengths[0] if lengths and not settling else None
         formula = (BDF2() if settling else self.stepper).formula(step.dt, previous)
         time = self.cursor.time + (0.0 if settling else step.dt)
-        self.tape.taken.append(Taken(step, previous, formula, time, drive, x if self.record else x[:0]))
+        self.tape.taken.append(Taken(step, previous, formula, time, drive))
+        if self.record:
+            self.tape.states.append(x)
 
     def _settled(self, x, dt: float, drive):
-        """One step of length dt [s] from x, with as many iterations as an exponential reaction far off needs."""
-        formula, guess = BDF2().formula(dt, None), self._with_voltage_guess(x)
-        self.ladder.forget()
-        for _ in range(9):
-            result = self.ladder.climb(formula, (x,), guess, self.cursor.time, drive)
-            self.ladder.forget()
-            if result.converged or result.breakdown or "singular" in result.reason:
-                break
-            guess = result.x
-        return result
-
-    def _with_voltage_guess(self, x):
-        if "V" not in self.problem.scalars or x[self.problem.lift.size + self.problem.scalars.index("V")] != 0.0:
-            return x
-        guess = np.array(x)
-        volts = [float(p.V0) for p in self.problem.potentials if hasattr(p, "V0")]
-        scale = self.problem.scales.of("V")
-        guess[self.problem.lift.size + self.problem.scalars.index("V")] = volts[0] / scale if volts else 0.0
-        return guess
+        """One step of length dt [s] from x, too short to move lithium."""
+        return self.ladder.settle(x, dt, self.cursor.time, drive)
 
     def _first_dt(self, step: AbstractStep) -> float:
         if self.control.dt_start is not None:
@@ -447,8 +436,10 @@ class Run:
         )  # fmt: skip
         self.records.append(record)
         self.tape.rows.append(len(self.tape.taken) - 1)
-        if self.observe:
-            self.observed.append(self.evolution.evaluate(observables(self.observe), x))
+        if self.observe or self.record:
+            columns = self.evolution.evaluate(observables(self.observe), x)
+            self.observed.append({name: columns[name] for name in self.observe})
+            self.tape.columns.append(columns)
         self.observer.accepted(record)
 
     def _frames_due(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from .adjoint import DIFFERENTIATED, Observable, Step, Tape, is_traced, placed, still
+from .checkpoints import Checkpoints
 from .differentiation import Arguments, differentiated, underivable
 from .errors import ChemomechError
 from .evolution import Evolution
@@ -27,6 +28,7 @@ def simulate(
     observer: Observer | None = None, cursor: Cursor | None = None, keep: bool = True,
     budget: float | str | None = None, devices: Sequence[Any] | None = None,
     observe: Mapping[str, Observable] | None = None, replay: Sequence[Step] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Solution:  # fmt: skip
     """Run a protocol from a state; derivatives go through it, along the steps that the run has accepted.
 
@@ -49,6 +51,8 @@ def simulate(
         devices: such as `jax.devices()`: each evaluates its part of the cells; default: one does all.
         observe: further columns of the history: functions of (problem, state), the state in SI.
         replay: the steps of an earlier `Solution`, to be taken again instead of under error control.
+        checkpoints: how much memory states may take until a gradient is made of them; default `Checkpoints()`: 128 MB,
+            and a temporary file for what is more.
 
     Raises:
         ChemomechError: it is called under `jax.jit` or `jax.vmap`.
@@ -64,7 +68,8 @@ def simulate(
     def made(problem: Problem, *, keep: bool) -> Run:
         evolution = Evolution(problem, newton, budget=budget, devices=devices)
         given = (evolution, plain_protocol, stepper, control, frames, observer)
-        options: dict[str, Any] = {"keep": keep, "observe": observe, "record": traced}
+        options: dict[str, Any] = {"keep": keep, "observe": observe}
+        options["record"] = (checkpoints or Checkpoints()) if traced else None
         run = Run(*given, **options) if replay is None else Replay(replay, *given, **options)
         run.follow(plain_state, cursor)
         return run

@@ -28,6 +28,7 @@ from .adjoint import (
     Residual,
     Tape,
     observed,
+    outputs,
     timeless,
     with_parameters,
 )
@@ -82,16 +83,14 @@ class _Forward(Along):
     def along(self) -> tuple[dict[str, Any], Inputs]:
         """All steps."""
         tape = self.tape
+        row, rows = _observed_ahead(tuple(tape.observe.items()), self.mask), set(tape.rows)
+        columns = []
         for k in range(len(tape.taken)):
             self._step(k)
-        row = _observed_ahead(tuple(tape.observe.items()), self.mask)
-        columns = [self._gained(row, k, self.states[k + 1]) for k in tape.rows]
-        outputs = {
-            "columns": jax.tree.map(lambda *values: jnp.stack(values), *columns) if columns else {},
-            "dt": jnp.asarray([self.lengths[k] for k in tape.rows[1:]], float),
-            "final": jnp.asarray(self.states[-1]),
-        }
-        return outputs, Inputs(self.direction.parameters, self.states, self.lengths, self.loads)
+            if k in rows:
+                columns.append(self._gained(row, k, self.states[k + 1]))
+        gained = outputs(columns, [self.lengths[k] for k in tape.rows[1:]], self.states[-1])
+        return gained, Inputs(self.direction.parameters, self.states, self.lengths, self.loads)
 
     def _gained(self, row: Callable, k: int, moved: Any, *, parameters: bool = True) -> Any:
         """By what is observed of a step's result."""

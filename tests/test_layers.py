@@ -27,11 +27,16 @@ BELOW["ladder"] = BELOW["evolution"] | {"evolution"}
 BELOW["protocol"] = {"errors", "units"}
 BELOW["analysis"] = BELOW["evolution"] | {"evolution"}
 BELOW["taylor"] = {"errors"}
-BELOW["adjoint"] = BELOW["evolution"] | {"evolution"}
+BELOW["recomputation"] = set()
+BELOW["checkpoints"] = {"errors", "units", "recomputation"}
+BELOW["adjoint"] = BELOW["evolution"] | {"evolution", "checkpoints"}
+BELOW["retaken"] = BELOW["adjoint"] | {"adjoint", "ladder"}
 BELOW["tangent_linear"] = BELOW["adjoint"] | {"adjoint"}
 BELOW["differentiation"] = BELOW["tangent_linear"] | {"tangent_linear"}
-BELOW["equilibrium"] = BELOW["differentiation"] | {"differentiation", "ladder"}
-BELOW["run"] = BELOW["analysis"] | {"differentiation", "tangent_linear", "adjoint", "analysis", "ladder", "protocol"}
+BELOW["equilibrium"] = BELOW["differentiation"] | {"differentiation", "ladder", "checkpoints"}
+BELOW["run"] = (
+    BELOW["analysis"] | BELOW["retaken"] | {"analysis", "differentiation", "protocol", "retaken", "tangent_linear"}
+)
 BELOW["replay"] = BELOW["run"] | {"run"}
 BELOW["simulate"] = BELOW["replay"] | {"replay"}
 BELOW["design"] = BELOW["simulate"] | {"simulate", "taylor"}

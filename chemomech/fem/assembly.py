@@ -193,6 +193,16 @@ def evaluate(term: Term, Z, scalars) -> Point:
     return term.domain.at_points(Z), [jnp.broadcast_to(s, shape) for s in scalars]
 
 
+def _evaluated(term: Term, states) -> list[Point]:
+    """The same of several states in one go: what is derived by the shape functions is then added up once."""
+    shape, fields = term.domain.weight.shape, len(states[0][0])
+    values = term.domain.at_points(jnp.concatenate([Z for Z, _ in states]))
+    return [
+        (values[k * fields : (k + 1) * fields], [jnp.broadcast_to(s, shape) for s in scalars])
+        for k, (_, scalars) in enumerate(states)
+    ]
+
+
 def _context(term: Term):
     domain = term.domain
     normal = None if domain.normal is None else list(domain.normal)
@@ -214,8 +224,8 @@ def directional(terms, parameters, now, moved, rate, prev, t, dt) -> Float[Array
     total = jnp.zeros(())
     for term, params in zip(terms, parameters, strict=True):
         fields, dim = len(now[0]), term.domain.dim
-        here, *old = (evaluate(term, *state) for state in (now, rate, prev))
-        along, context = evaluate(term, *moved), _context(term)
+        here, *old, along = _evaluated(term, (now, rate, prev, moved))
+        context = _context(term)
 
         def density(values, term=term, params=params, here=here, old=old, context=context):
             return term.density(_point(values, fields, dim), here, *old, *context, t, dt, params)  # noqa: B023

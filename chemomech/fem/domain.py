@@ -55,9 +55,11 @@ class Domain(eqx.Module):
     def at_points(self, Z: Float[Array, "fields n"]) -> list[list[Float[Array, "q e"]]]:
         """Value and gradient components of each nodal field: [field][0 value, 1.. d/dx, d/dy, d/dz]."""
         k, constant = self.nodes.shape[0], self.dN.shape[0] == 1
+        # once for all: each cut has a derivative of full size
+        N, dN = ([v[:, a] for a in range(k)] for v in (self.N, self.dN))
 
         def gradients(local):
-            return [sum(self.dN[:, a, d] * local[a] for a in range(k)) for d in range(self.dim)]
+            return [sum(dN[a][:, d] * local[a] for a in range(k)) for d in range(self.dim)]
 
         def gather():  # one-dimensional gathers: XLA's other kinds are slow
             locals_ = [[z[self.nodes[a]] for a in range(k)] for z in Z]
@@ -65,7 +67,7 @@ class Domain(eqx.Module):
 
         out = []
         for local, gradient in self.apart(gather):
-            value = sum(self.N[:, a] * local[a] for a in range(k))
+            value = sum(N[a] * local[a] for a in range(k))
             whole = (value, *(gradient or gradients(local)))
             out.append([jnp.broadcast_to(g, self.weight.shape) for g in whole])
         return out

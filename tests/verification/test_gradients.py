@@ -29,7 +29,7 @@ class Case(NamedTuple):
     problem: cm.Problem
     state: Any
     q: np.ndarray  # numbers of the protocol
-    value: Any  # (problem, state, q, replay) -> scalar
+    value: Any  # (problem, state, q, replay, checkpoints) -> scalar
     solution: Any
 
 
@@ -78,8 +78,8 @@ def case(problem, state, q, protocol, linear, rtol) -> Case:
     energy = abs(float(solution.free_energy[0]))
     charge = np.abs(solution.charge).max() if "V" in problem.scalars else 1.0
 
-    def value(problem, state, q, replay=None):
-        s = run(problem, state, protocol(q), replay=replay)
+    def value(problem, state, q, replay=None, checkpoints=None):
+        s = run(problem, state, protocol(q), replay=replay, checkpoints=checkpoints)
         out = 0.1 * s.spread[-1] + jnp.mean(s.spread) + s.soc[-1] + s.free_energy[-1] / energy
         out = out + jnp.sum(s.final.u**2) / np.sum(solution.final.u**2)
         if "V" in problem.scalars:
@@ -89,10 +89,10 @@ def case(problem, state, q, protocol, linear, rtol) -> Case:
     return Case(problem, state.replace(c=jnp.asarray(state.c)), q, value, solution)
 
 
-def gradient(case: Case):
+def gradient(case: Case, checkpoints: cm.Checkpoints | None = None):
     """By the adjoint, of all arguments at once."""
     args = (case.problem, case.state, jnp.asarray(case.q))
-    return eqx.filter_grad(lambda a: case.value(*a))(args)
+    return eqx.filter_grad(lambda a: case.value(*a, checkpoints=checkpoints))(args)
 
 
 def lines(case: Case, found) -> dict[str, tuple[Any, Any, Any, Any]]:
@@ -145,6 +145,17 @@ def test_every_class_of_parameters(make):
         print(name, found)
         assert found.error < 1e-7, name
         assert found.orders[1] >= 1.95, name
+
+
+@pytest.mark.parametrize("make", CASES)
+def test_a_gradient_does_not_know_where_its_states_were(make, tmp_path):
+    """In a file, or computed again from twelve: the same to 1e-9 of each parameter's largest."""
+    case = make(1e-13)
+    right = jax.tree.leaves(gradient(case))
+    room = 12 * case.problem.unknowns * 8.0
+    for checkpoints in (cm.Checkpoints(room, tmp_path), cm.Checkpoints(room, disk=False)):
+        for found, wanted in zip(jax.tree.leaves(gradient(case, checkpoints)), right, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9 * np.max(np.abs(wanted)))
 
 
 @pytest.mark.parametrize("make", CASES)
