@@ -56,14 +56,15 @@ def critical_composition(bowing: float) -> float:
 def plateau(misfit: float, bowing: float) -> float:
     """Voltage of the common tangent [V]."""
     from scipy.optimize import fsolve
+    from scipy.special import expit  # keeps compositions between 0 and 1
 
     def miss(pair):
-        low, high = pair
+        low, high = expit(pair)
         slope = (energy(high, misfit, bowing) - energy(low, misfit, bowing)) / (high - low)
-        return [potential(c, misfit, bowing) - slope for c in pair]
+        return [potential(c, misfit, bowing) - slope for c in (low, high)]
 
-    low, high = fsolve(miss, [0.2, 0.8], xtol=1e-12)
-    return V0 - RT / F * (energy(high, misfit, bowing) - energy(low, misfit, bowing)) / (high - low)
+    low = expit(fsolve(miss, [-1.8, 1.8], xtol=1e-12)[0])
+    return float(V0 - RT / F * potential(low, misfit, bowing))
 
 
 def closing_misfit(bowing: float, thickness: float) -> float:
@@ -178,12 +179,15 @@ def closed(bowing: float, cells: int, thickness=None, bound: float = 0.02):
 def told(made, found) -> dict:
     """An optimum, and what it leaves open."""
     segregation = [float(e.values[1]) for e in found.evaluations if not e.failure]
-    misfits = [-float(e.x[0]) for e in found.evaluations]
     return {
-        "misfit": -float(found.x[0]), "range of misfits": [min(misfits), max(misfits)],
-        "segregation": float(found.values[1]), "open": list(made.open(found)),
+        "misfit": -float(found.x[0]), "segregation": float(found.values[1]), "open": list(made.open(found)),
         "evaluations": len(found.evaluations), "least segregation": min(segregation),
     }  # fmt: skip
+
+
+def at_the_bounds(made) -> list[float]:
+    """Segregation of the least and of the largest misfit."""
+    return [float(made.values(x)[1]) for x in (made.upper, made.lower)]
 
 
 def separated(misfit: float, cells: int, width: float = 60e-9, seconds: float = 5.0) -> float:
@@ -211,10 +215,12 @@ def main() -> None:
     began = time.perf_counter()
     gaps = {}
     for bowing in (BOWING, 0.4 * BOWING, 0.0):
-        made = told(*closed(bowing, args.cells))
-        made["by the formula"] = closing_misfit(bowing, THICK) if bowing else None
-        gaps[f"{bowing:g}"] = made
-        print(bowing, made, flush=True)
+        made, found = closed(bowing, args.cells)
+        gap = told(made, found) | {"by the formula": closing_misfit(bowing, THICK) if bowing else None}
+        if gap["open"]:
+            gap["segregation at the bounds"] = at_the_bounds(made)
+        gaps[f"{bowing:g}"] = gap
+        print(bowing, gap, flush=True)
     found = gaps[f"{BOWING:g}"]["misfit"]
     made, thick = closed(BOWING, args.cells, thickness=(6e-9, 20e-9), bound=0.012)
     thickest = told(made, thick) | {

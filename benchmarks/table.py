@@ -150,10 +150,11 @@ def films(records: list[dict]) -> str:
         ])  # fmt: skip
         for bowing, gap in record["gaps"].items():
             formula = f"{100 * gap['by the formula']:.3f} %" if gap["by the formula"] else "none"
-            still = ", at its bound: the gap stays open" if gap["open"] else ""
+            ends = " and ".join(f"{value:.3f}" for value in gap.get("segregation at the bounds", []))
+            still = f"; at the bounds {ends}: the gap stays open" if ends else ""
             rows.append([
-                f"no gap, bowing {100 * float(bowing):g} %", f"misfit {100 * gap['misfit']:.3f} %{still}",
-                f"segregation {gap['segregation']:.3f}", formula,
+                f"no gap, bowing {100 * float(bowing):g} %", f"misfit {100 * gap['misfit']:.3f} %",
+                f"segregation {gap['segregation']:.3f}{still}", formula,
             ])  # fmt: skip
         rows.append([
             "thickest without a gap", f"{1e9 * thick['thickness']:.2f} nm at {100 * thick['misfit']:.1f} %",

@@ -32,6 +32,7 @@ jax.config.update("jax_enable_x64", True)
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import brentq, fsolve
+from scipy.special import expit
 
 import chemomech as cm
 from chemomech import design
@@ -98,11 +99,11 @@ def curvature(c, misfit, bowing):
 
 def tangent(misfit, bowing):
     def miss(pair):
-        low, high = pair
+        low, high = expit(pair)  # keeps compositions between 0 and 1
         between = (energy(high, misfit, bowing) - energy(low, misfit, bowing)) / (high - low)
-        return [slope(c, misfit, bowing) - between for c in pair]
+        return [slope(c, misfit, bowing) - between for c in (low, high)]
 
-    return fsolve(miss, [0.2, 0.8], xtol=1e-12)
+    return expit(fsolve(miss, [-1.8, 1.8], xtol=1e-12))
 
 
 def plateau(misfit, bowing):
@@ -155,7 +156,7 @@ kinetics = [
 ]
 fig, ax = plt.subplots(figsize=(5.5, 3.4))
 for strained, style in ((0.0, "C7"), (misfit, "C0")):
-    finer = film(strained, BOWING, 60, kinetics=kinetics)
+    finer = film(strained, BOWING, 50, kinetics=kinetics)
     slow = cm.Discharge(c_rate=0.1, until={"soc": 0.6})
     solution = cm.simulate(finer, two_phases(finer, 0.4), slow, frames=0, keep=False)
     ax.plot(solution.soc[1:], solution.voltage[1:], style, label=f"misfit {100 * strained:.2f} %")
@@ -171,13 +172,15 @@ assert abs(measured - TARGET) < 1e-3
 # ## The gap closed
 #
 # Which misfit closes the gap for the least strain energy? `Segregated` is 0 where the film is uniform. The same study
-# runs with the bowing, with less of it, and without; `study.open` says what an optimum leaves open.
+# runs with the bowing, with less of it, and without; `study.open` says what an optimum leaves open. Without bowing the
+# gap has no slope for a minimiser to follow, and it ends where the strain energy is least, at $\eta/2$; so both bounds
+# are asked too.
 
 # %%
 flat = [design.Limit(design.Segregated("end"), upper=1e-3)]
 for bowing in (BOWING, 0.4 * BOWING, 0.0):
     gap = study(design.Column("elastic_energy"), bowing, 0.02, flat)
-    found = gap.optimise(iterations=20, tolerance=1e-6)
+    found = gap.optimise(iterations=15, tolerance=1e-5)
     tried = [(-e.x[0], e.values[1]) for e in found.evaluations if not e.failure]
     print(f"bowing {bowing:g}: segregation {found.values[1]:.4f} at a misfit of {-100 * found.x[0]:.3f} %")
     for line in gap.open(found):
@@ -209,11 +212,10 @@ assert abs(closing / formula - 1.0) < 0.01
 fig, ax = plt.subplots(figsize=(5.5, 3.4))
 c = np.linspace(0.02, 0.98, 300)
 for strained in (0.0, 0.5 * closing, closing):
-    line = energy(c, strained, BOWING)
-    low, high = (0.1, 0.9) if strained == closing else tangent(strained, BOWING)
-    chord = energy(low, strained, BOWING) + slope(low, strained, BOWING) * (c - low)
-    if strained == closing:
-        chord = energy(0.5348, strained, BOWING) + slope(0.5348, strained, BOWING) * (c - 0.5348)
+    line, touched = energy(c, strained, BOWING), critical(BOWING)
+    if strained < closing:
+        touched = tangent(strained, BOWING)[0]
+    chord = energy(touched, strained, BOWING) + slope(touched, strained, BOWING) * (c - touched)
     ax.plot(c, line - chord, label=f"misfit {100 * strained:.2f} %")
 ax.set(xlabel="c", ylabel=r"$f$ less its common tangent [$RTc_{max}$]", ylim=(-0.01, 0.15))
 ax.legend()

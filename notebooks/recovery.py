@@ -135,8 +135,8 @@ assert np.all(found.errors < 0.02 * TRUE)
 # %% [markdown]
 # ## Do the intervals hold what they promise?
 #
-# More noise, drawn again. An interval of 95 % should miss the truth once in twenty; `python -m
-# benchmarks.design_recovery` counts over twenty movies on a finer mesh. Here are five.
+# More noise, drawn again. An interval of 95 % should miss the truth once in twenty; the benchmark
+# `python -m benchmarks.design_recovery` counts over twenty movies on a finer mesh. Here are five.
 
 # %%
 fits = [found]

@@ -34,6 +34,9 @@ def test_the_formulas_of_the_film():
     unit = 100e9 / (design_film.RT * design_film.C_MAX)
     bare = 1 / (c * (1 - c)) - 2 * design_film.CHI
     assert design_film.curvature(c, 0.0, 0.0) - bare == pytest.approx(2 * unit * design_film.ETA**2)
+    assert design_film.plateau(0.01, 0.0) - design_film.plateau(0.0, 0.0) == pytest.approx(
+        2 * 100e9 * design_film.ETA * 0.01 / (design_film.F * design_film.C_MAX)
+    )
     shift = design_film.curvature(c, *at) - design_film.curvature(c, 0.0, 0.01)
     assert -0.5 * shift == pytest.approx(-2 * unit * 0.01 * 0.012)
 
@@ -59,14 +62,14 @@ def test_the_gap_of_a_bowed_film_closes():
 
 @pytest.mark.slow
 def test_without_bowing_no_misfit_closes_the_gap():
-    """The study ends at a bound with the gap as it was, and says so; too little bowing ends there too."""
+    """Wherever the study looks, its bounds among them, and it says so; too little bowing leads to a bound."""
     for bowing, least in ((0.0, 0.4), (0.4 * design_film.BOWING, 0.1)):
         made, found = design_film.closed(bowing, 30)
         told = design_film.told(made, found)
-        assert told["least segregation"] > least
+        assert min(told["least segregation"], *design_film.at_the_bounds(made)) > least
         assert "Segregated" in told["open"][0]
         assert "misses its limits" in told["open"][0]
-        assert "prestrain.0 stands at its lower bound -0.02" in told["open"][1]
+    assert "prestrain.0 stands at its lower bound -0.02" in told["open"][1]
 
 
 @pytest.mark.slow
