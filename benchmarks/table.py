@@ -162,6 +162,64 @@ def gradients(records: list[dict]) -> str:
     return _table("A gradient by all material numbers, node coordinates and the first state", head, rows, records)
 
 
+def orientations(records: list[dict]) -> str:
+    """Angles and energies of each start."""
+    rows = [
+        [
+            f"{name} composition", f"{-run['start']:.0f}°", f"{-run['angle']:.2f}°", str(run["evaluations"]),
+            f"{100 * (run['energy'] / run['first energy'] - 1):.1f} %", f"{100 * record[name]['spread']:.1g} %",
+            f"{record['B'] / 1e9:.4f} GPa" if name == "given" else "",
+        ]
+        for record in records for name in ("given", "relaxed") for run in record[name]["runs"]
+    ]  # fmt: skip
+    angle, least = (records[0][f"reference {name}"] for name in ("angle", "B"))
+    title = f"Crystal turned for least coherency energy; the least B(n) is {least / 1e9:.4f} GPa at {angle:.2f}°"
+    head = ["lamella", "start", "optimum", "runs", "energy", "starts differ by", "B"]
+    return _table(title, head, rows, records)
+
+
+def films(records: list[dict]) -> str:
+    """Misfit or thickness of each study, against its formula."""
+    rows = []
+    for record in records:
+        aimed, thick = record["plateau"], record["thickest"]
+        rows.append([
+            f"plateau at {record['target']:.3f} V", f"misfit {100 * aimed['misfit']:.3f} %",
+            f"{aimed['plateau']:.4f} V; C/10 on a finer mesh {aimed['by a discharge']:.4f} V",
+            f"{aimed['by the tangent']:.4f} V",
+        ])  # fmt: skip
+        for bowing, gap in record["gaps"].items():
+            formula = f"{100 * gap['by the formula']:.3f} %" if gap["by the formula"] else "none"
+            ends = " and ".join(f"{value:.3f}" for value in gap.get("segregation at the bounds", []))
+            still = f"; at the bounds {ends}: the gap stays open" if ends else ""
+            rows.append([
+                f"no gap, bowing {100 * float(bowing):g} %", f"misfit {100 * gap['misfit']:.3f} %",
+                f"segregation {gap['segregation']:.3f}{still}", formula,
+            ])  # fmt: skip
+        rows.append([
+            "thickest without a gap", f"{1e9 * thick['thickness']:.2f} nm at {100 * thick['misfit']:.1f} %",
+            f"segregation {thick['segregation']:.3f}", f"{1e9 * thick['by the formula']:.2f} nm",
+        ])  # fmt: skip
+        for share, segregation in record["wide"].items():
+            misfit = f"misfit {100 * float(share) * next(iter(record['gaps'].values()))['misfit']:.3f} %"
+            rows.append(["wide film left to itself", misfit, f"segregation {segregation:.3f}", ""])
+    return _table("Film strained by its substrate", ["study", "design", "result", "at one point"], rows, records)
+
+
+def recoveries(records: list[dict]) -> str:
+    """Numbers, their errors and how often the intervals hold the truth."""
+    rows = [
+        [
+            name, f"{true:g}", f"{record['start'][k]:g}", f"{record['mean'][k]:.4g}", f"{record['errors'][k]:.1e}",
+            f"{record['spread'][k]:.1e}", f"{record['held'][k]} of {record['seeds']}", f"{record['finer']['x'][k]:.4g}",
+        ]
+        for record in records for k, (name, true) in enumerate(record["true"].items())
+    ]  # fmt: skip
+    noise = f"{100 * records[0]['noise']:g} %"
+    head = ["number", "truth", "start", "mean", "error by Laplace", "spread", "in 95 %", "from a finer mesh's movie"]
+    return _table(f"Numbers recovered from movies of the composition with noise of {noise}", head, rows, records)
+
+
 CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "coupled step": coupled_steps,
     "converged coupled step": energies,
@@ -171,6 +229,9 @@ CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "gradient": gradients,
     "device": devices,
     "designs": designs,
+    "design orientation": orientations,
+    "design film": films,
+    "design recovery": recoveries,
 }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 
-from .adjoint import DIFFERENTIATED, Step, Taken, Tape, is_traced, placed, still
+from .adjoint import DIFFERENTIATED, Observable, Step, Taken, Tape, is_traced, observables, placed, still
 from .checkpoints import Stored
 from .differentiation import Arguments, differentiated
 from .errors import ConfigError, SolveError
@@ -32,6 +34,21 @@ def solve_static(problem: Problem, state: State | None = None, newton: Newton | 
         ConfigError: the problem has rate terms.
         SolveError: Newton's method fails; the message says how.
     """
+    return _solved(problem, state, newton, None)[0]
+
+
+def measured_static(
+    problem: Problem, state: State | None = None, newton: Newton | None = None,
+    observe: Mapping[str, Observable] | None = None,
+) -> tuple[State, dict[str, Any]]:  # fmt: skip
+    """`solve_static`, and what is measured there, one value a column: energies [J], soc, mu_mean [J/mol], `observe`."""
+    return _solved(problem, state, newton, observe or {})
+
+
+def _solved(
+    problem: Problem, state: State | None, newton: Newton | None, observe: Mapping[str, Observable] | None
+) -> tuple[State, dict[str, Any]]:  # fmt: skip
+    """The stationary state and, unless `observe` is None, its columns."""
     if "mu" in problem.fields or "V" in problem.scalars:
         raise ConfigError(
             "A static problem has no time: leave out Storage, Diffusion and ButlerVolmer. "
@@ -42,14 +59,18 @@ def solve_static(problem: Problem, state: State | None = None, newton: Newton | 
     newton = newton or Newton(test=test, max_iterations=40)
     guess = still(state)
     if not traced:
-        tape = _stationary(problem, guess, newton)
-        return tape.evolution.state(tape.states[-1])
+        tape = _stationary(problem, guess, newton, observe)
+        return tape.evolution.state(tape.states[-1]), dict(tape.columns[0]) if tape.columns else {}
     problem = placed(problem)
-    found, _ = differentiated(lambda made, _: _stationary(made, guess, newton), Arguments(problem, jnp.zeros(0)))
-    return problem.in_SI(expand(problem, found["final"]))
+    arguments = Arguments(problem, jnp.zeros(0))
+    found, _ = differentiated(lambda made, _: _stationary(made, guess, newton, observe), arguments)
+    final = problem.in_SI(expand(problem, found["final"]))
+    return final, {name: values[0] for name, values in found["columns"].items()}
 
 
-def _stationary(problem: Problem, state: State | None, newton: Newton) -> Tape:
+def _stationary(
+    problem: Problem, state: State | None, newton: Newton, observe: Mapping[str, Observable] | None
+) -> Tape:  # fmt: skip
     """The stationary state as one step, which nothing before it matters to."""
     evolution = Evolution(problem, newton)
     x = evolution.start(problem.uniform(0.5) if state is None else state)
@@ -61,9 +82,12 @@ def _stationary(problem: Problem, state: State | None, newton: Newton) -> Tape:
             f"No stationary point found: {result.reason}, after {result.iterations} Newton iterations. "
             "Try a first guess closer to the solution, or run the time-dependent problem to rest."
         )
-    states = Stored(x, 2)
+    states, rows, columns = Stored(x, 2), [], []
     states.append(result.x)
-    return Tape(evolution, BackwardEuler(), states, [Taken(Step(0, length), None, formula, 0.0, drive)])
+    if observe is not None:
+        rows, columns = [0], [evolution.evaluate(observables(observe), result.x)]
+    taken = Taken(Step(0, length), None, formula, 0.0, drive)
+    return Tape(evolution, BackwardEuler(), states, [taken], rows, columns, observe or {})
 
 
 def solve_equilibrium(problem: Problem, state: State, newton: Newton | None = None) -> State:

@@ -96,16 +96,18 @@ def measures(problem: Problem, x: Float[Array, " N"]) -> dict[str, Any]:
 
 
 def smooth(problem: Problem, x: Float[Array, " N"]) -> dict[str, Float[Array, ""]]:
-    """The differentiable part of a history's row, in SI: soc, voltage, current, energies; capacity [C]."""
+    """The differentiable part of a history's row, in SI: soc, voltage, current, energies, mu_mean; capacity [C]."""
     now, scales = expand(problem, x), problem.scales
     out = {f"{name}_energy": v * scales.of("J") for name, v in ledger(problem, now).items()}
     out["free_energy"] = sum(out.values(), jnp.zeros(()))
-    if "c" in problem.fields:
+    if any(isinstance(p, Storage | Amount) for p in problem.potentials):
         sites = content(problem, jnp.ones_like(now[0]))
         out |= {"soc": content(problem, now[0]) / sites, "capacity": sites * problem.host.faraday * scales.of("mol")}
     if "V" in problem.scalars:
         out["voltage"] = now[1][problem.scalars.index("V")] * scales.of("V")
         out["current"] = current(problem, x) * scales.of("A")
+    if "mu_mean" in problem.scalars:
+        out["mu_mean"] = now[1][problem.scalars.index("mu_mean")] * scales.of("J/mol")
     return out
 
 

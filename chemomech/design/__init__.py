@@ -1,5 +1,6 @@
 """Inverse design: what is sought, what may change, and how the mesh follows."""
 
+from .fit import Fit, fit
 from .goals import (
     AbstractGoal,
     Capacity,
@@ -8,6 +9,7 @@ from .goals import (
     Movie,
     PeakStress,
     Segregated,
+    Target,
     TimeToSoc,
     VoltageCurve,
 )
@@ -18,6 +20,7 @@ from .objectives import (
     hysteresis_area,
     interpolated,
     movie_misfit,
+    movie_residual,
     time_to_soc,
     voltage_misfit,
 )
@@ -28,8 +31,8 @@ from .variables import AbstractVariable, Experiment, Number, Shape
 
 __all__ = [
     "METHODS", "AbstractGoal", "AbstractShape", "AbstractVariable", "Capacity", "Column", "Constraint", "Evaluation",
-    "Experiment", "FreeSurface", "HysteresisArea", "Limit", "Movie", "Number", "Optimum", "PeakStress", "Pores",
-    "Segregated", "Segregation", "Shape", "StressPeak", "Study", "Superellipsoid", "Thickness", "TimeToSoc",
-    "VoltageCurve", "Wire", "charge_passed", "hysteresis_area", "interpolated", "least_shrinkage", "minimise",
-    "movie_misfit", "smooth_maximum", "time_to_soc", "volume", "voltage_misfit",
+    "Experiment", "Fit", "FreeSurface", "HysteresisArea", "Limit", "Movie", "Number", "Optimum", "PeakStress", "Pores",
+    "Segregated", "Segregation", "Shape", "StressPeak", "Study", "Superellipsoid", "Target", "Thickness", "TimeToSoc",
+    "VoltageCurve", "Wire", "charge_passed", "fit", "hysteresis_area", "interpolated", "least_shrinkage", "minimise",
+    "movie_misfit", "movie_residual", "smooth_maximum", "time_to_soc", "voltage_misfit", "volume",
 ]  # fmt: skip

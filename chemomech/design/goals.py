@@ -105,6 +105,35 @@ class Segregated(AbstractGoal):
         return _over_time(solution, "segregation", self.when, 16)
 
 
+class Target(AbstractGoal):
+    """The square of how far a goal is from a value, in units of what may be missed: below 1 where it is met.
+
+    Args:
+        goal: what is to have the value.
+        value: [in the goal's unit].
+        within: what may be missed [in the goal's unit].
+
+    Raises:
+        ConfigError: `within` is not positive.
+    """
+
+    goal: AbstractGoal
+    value: float
+    within: float
+
+    def __check_init__(self):
+        if not self.within > 0:
+            raise ConfigError(f"A Target may be missed by a positive number, not by within = {self.within}.")
+
+    def observe(self) -> Mapping[str, Observable]:
+        """What the goal needs."""
+        return self.goal.observe()
+
+    def __call__(self, solution: Solution) -> Any:
+        """Of a run."""
+        return ((self.goal(solution) - self.value) / self.within) ** 2
+
+
 class Capacity(AbstractGoal):
     """The charge that passes until the run ends, at a cut-off voltage say [C]."""
 
@@ -182,12 +211,22 @@ class Movie(AbstractGoal):
         Raises:
             ConfigError: the file cannot be read.
         """
+        return objectives.movie_misfit(solution, *self._measured())
+
+    def residual(self, solution: Solution) -> Any:
+        """What it is the root mean square of: (times, nodes), for `fit`.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        return objectives.movie_residual(solution, *self._measured())
+
+    def _measured(self) -> tuple[np.ndarray, np.ndarray]:
         try:
             with np.load(self.path) as file:
-                times, maps = file["times"], file["maps"]
+                return file["times"], file["maps"]
         except (OSError, KeyError, ValueError) as error:
             raise ConfigError(f"Cannot read the movie {self.path}: {error}. It needs `times` and `maps`.") from None
-        return objectives.movie_misfit(solution, times, maps)
 
 
 def _concentration(problem: Any, state: Any) -> Any:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from ..errors import ChemomechError, ConfigError
 
 CONE = 10.0  # slope around the best design, per width of the bounds and per first value
+MISSED = 1e-4  # of a constraint's first value: what it may be missed by
 FREE = ("L-BFGS-B", "adam", "lbfgs")  # methods without constraints
 METHODS = (*FREE, "SLSQP", "trust-constr", "MMA")
 
@@ -153,7 +154,7 @@ class _Seen:
     def best(self) -> Evaluation:
         """The least objective of those that meet the constraints, else the one that misses them least."""
         good = [e for e in self.evaluations if not e.failure]
-        met = [e for e in good if self.violation(e) <= 1e-4]
+        met = [e for e in good if self.violation(e) <= MISSED]
         return min(met, key=lambda e: e.values[0]) if met else min(good, key=self.violation)
 
     def rows(self) -> list[tuple[int, float, float, bool]]:

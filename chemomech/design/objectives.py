@@ -88,7 +88,14 @@ def hysteresis_area(solution: Solution) -> Any:
 def movie_misfit(
     solution: Solution, times: Float[np.ndarray, " frames"], maps: Float[np.ndarray, "frames n"], column: str = "maps"
 ) -> Any:  # fmt: skip
-    """Root mean square of a column less maps that were measured at given times, in the unit of the column.
+    """Root mean square of `movie_residual`, in the unit of the column."""
+    return jnp.sqrt(jnp.mean(movie_residual(solution, times, maps, column) ** 2))
+
+
+def movie_residual(
+    solution: Solution, times: Float[np.ndarray, " frames"], maps: Float[np.ndarray, "frames n"], column: str = "maps"
+) -> Any:  # fmt: skip
+    """A column less maps that were measured at given times, in the unit of the column.
 
     Args:
         solution: of `simulate(..., observe={"maps": lambda problem, state: state.c})`, or of another function that
@@ -103,7 +110,7 @@ def movie_misfit(
     found = interpolated(solution, column, times)
     if found.shape != np.shape(maps):
         raise ChemomechError(f"The maps have the shape {np.shape(maps)}, the column '{column}' {found.shape}.")
-    return jnp.sqrt(jnp.mean((found - jnp.asarray(maps)) ** 2))
+    return found - jnp.asarray(maps)
 
 
 def interpolated(solution: Solution, column: str, at: Any, over: str = "time") -> Float[Array, "n ..."]:

@@ -14,12 +14,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..adjoint import Step
+from ..equilibrium import measured_static
 from ..errors import ConfigError
 from ..run import Solution
 from ..simulate import simulate
 from ..taylor import Taylor, taylor_test
 from .goals import AbstractGoal
-from .minimise import Constraint, Evaluation, Optimum, minimise
+from .minimise import MISSED, Constraint, Evaluation, Optimum, minimise
 from .variables import AbstractVariable, Experiment
 
 
@@ -54,7 +55,7 @@ class Study:
         objective: what is to become small; large with `maximise`.
         limits: on other goals.
         maximise: seek the largest value instead.
-        options: of `simulate`: newton, control, stepper, ...
+        options: of `simulate`: newton, control, stepper, ...; of a stationary state: newton.
     """
 
     experiment: Experiment
@@ -105,9 +106,12 @@ class Study:
         return experiment
 
     def run(self, x: Float[Array, " p"], *, replay: Sequence[Step] | None = None, **more: Any) -> Solution:
-        """Simulate a design; derivatives go through."""
+        """Simulate a design, or find its stationary state; derivatives go through."""
         made = self.at(x)
         observe = {name: function for goal in self.goals for name, function in goal.observe().items()}
+        if made.protocol is None:
+            state, row = measured_static(made.problem, made.state, self.options.get("newton"), observe)
+            return Solution({name: value[None] for name, value in row.items()}, [], state, [])
         options = {"frames": 0, "keep": False, **self.options, **more}
         return simulate(made.problem, made.state, made.protocol, observe=observe, replay=replay, **options)
 
@@ -163,6 +167,19 @@ class Study:
         return optimum._replace(
             value=float(values[0]), values=values, evaluations=tuple(back(e) for e in optimum.evaluations)
         )
+
+    def open(self, optimum: Optimum) -> tuple[str, ...]:
+        """What an optimum leaves open, in words: limits that it misses, numbers at their bounds."""
+        out, units = [], np.abs(optimum.evaluations[0].values[1:])
+        for limit, value, unit in zip(self.limits, optimum.values[1:], units, strict=True):
+            if Constraint(limit.lower, limit.upper).violation(value) > MISSED * unit:
+                name = type(limit.goal).__name__
+                out.append(f"{name} is {value:.4g} and misses its limits {limit.lower:g} to {limit.upper:g}")
+        for name, low, value, high in zip(self.names, self.lower, optimum.x, self.upper, strict=True):
+            near = min(value - low, high - value) <= 1e-6 * (high - low)
+            if near:
+                out.append(f"{name} stands at its {'lower' if value - low < high - value else 'upper'} bound {value:g}")
+        return tuple(out)
 
     def starts(self, count: int, seed: int = 0) -> list[Float[np.ndarray, " p"]]:
         """The initial design, and others spread over the bounds (Latin hypercube)."""

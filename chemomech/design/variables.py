@@ -23,11 +23,14 @@ ROOTS = ("host", "potentials", "kinematics", "protocol")
 
 
 class Experiment(eqx.Module):
-    """What a run is made of: what is solved, where it starts, and what is done to it."""
+    """What a run is made of: what is solved, where it starts, and what is done to it.
+
+    Without a protocol it is a stationary state, `solve_static` or `solve_equilibrium`, and `state` its first guess.
+    """
 
     problem: Problem
     state: State
-    protocol: Protocol
+    protocol: Protocol | None = None
 
 
 class AbstractVariable(eqx.Module):
@@ -206,7 +209,8 @@ def _entry(shape: tuple[int, ...], parts: list[str], path: str) -> tuple[int, ..
 def _steps(node: Any, part: str, path: str, above: list[str]) -> tuple[str | int, ...]:
     """One part of a path further down."""
     if isinstance(node, Experiment):
-        known: Any = {name: ("problem", name) for name in ROOTS[:-1]} | {"protocol": ("protocol", "steps")}
+        known: Any = {name: ("problem", name) for name in ROOTS[:-1]}
+        known |= {"protocol": ("protocol", "steps")} if node.protocol is not None else {}
     elif isinstance(node, Sum):
         known = {"parts": ("parts",)} | {str(k): ("parts", k) for k in range(len(node.parts))}
     elif isinstance(node, tuple) and node and all(isinstance(v, tuple) for v in node):  # of stop events

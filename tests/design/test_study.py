@@ -129,6 +129,42 @@ def test_an_optimum_that_is_known(experiment, maximise):
     assert found.value == pytest.approx(0.2 + 0.05 * (a + b), rel=1e-3)
 
 
+def test_a_stationary_state_without_a_protocol():
+    """mu = R T (ln(c/(1-c)) + chi (1 - 2 c)) of a solid solution, by chi and by the mean composition."""
+    chi, mean = 1.5, 0.3
+    problem = cm.Problem.build(
+        rectangle(1.0, 1.0, 2, 2), host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
+        potentials=[cm.Stored([cm.RegularSolution(chi=chi), cm.GradientEnergy(0.1)]), cm.Amount(mean)],
+    )  # fmt: skip
+    numbers = [design.Number("potentials.0.psi.0.chi", 0.5, 1.9), design.Number("potentials.1.mean", 0.1, 0.4)]
+    newton = {"newton": cm.Newton(linear=cm.HostDirect(), test=cm.UpdateTest(1e-10))}
+    limits = [design.Limit(design.Segregated("end"), upper=0.1), design.Limit(design.Column("soc"), upper=0.4)]
+    made = design.Study(
+        design.Experiment(problem, problem.uniform(mean)), numbers, design.Column("mu_mean"), limits, options=newton
+    )
+    values, jacobian = made.evaluate(made.initial)
+    exact = np.log(mean / (1 - mean)) + chi * (1 - 2 * mean)
+    np.testing.assert_allclose(values, [exact, 0.0, mean], atol=1e-9)
+    np.testing.assert_allclose(jacobian[0], [1 - 2 * mean, 1 / (mean * (1 - mean)) - 2 * chi], rtol=1e-8)
+    assert made.check(made.initial).error < 1e-7
+    with pytest.raises(ConfigError, match=r"no `protocol` in an experiment\. It has: host, potentials, kinematics\.$"):
+        design.Number("protocol.0.c_rate", 0.0, 1.0).initial(made.experiment)
+    aimed = design.Study(made.experiment, numbers[1:], design.Target(design.Column("mu_mean"), -0.15, 1e-3))
+    assert aimed.optimise(tolerance=1e-12).value < 1.0
+
+
+def test_what_an_optimum_leaves_open(experiment):
+    made = study(experiment, design.Column("soc"), limits=[design.Limit(design.PeakStress(), upper=2.0)])
+    first = design.Evaluation(made.initial, np.array([0.6, 3.0]), np.zeros((2, 3)))
+    missed = design.Optimum(np.array([C, 2 * C, 1.25]), 0.5, np.array([0.5, 2.5]), (first,), "")
+    assert made.open(missed) == (
+        "PeakStress is 2.5 and misses its limits -inf to 2",
+        "protocol.0.c_rate stands at its lower bound 3600", "thickness stands at its upper bound 1.25",
+    )  # fmt: skip
+    met = missed._replace(x=np.array([2 * C, 2 * C, 1.0]), values=np.array([0.5, 2.0001]))
+    assert made.open(met) == ()
+
+
 def test_goals_of_a_run():
     solution = cm.Solution(
         {"time": np.array([0, 1, 3.0]), "soc": np.array([0.1, 0.2, 0.6]), "charge": np.array([0, 1, 5.0]),
@@ -143,6 +179,9 @@ def test_goals_of_a_run():
     peaks = [float(design.Column("voltage", "peak")(s)) for s in (solution, halved)]
     assert peaks[0] == pytest.approx(peaks[1], rel=0.01)  # rows do not count, time does
     assert float(design.Capacity()(solution)) == 5.0
+    assert float(design.Target(design.Column("soc"), 0.5, 0.2)(solution)) == pytest.approx(0.25)
+    with pytest.raises(ConfigError, match="missed by a positive number"):
+        design.Target(design.Column("soc"), 0.5, 0.0)
     assert float(design.TimeToSoc(0.4)(solution)) == pytest.approx(2.0)
     assert float(design.VoltageCurve(3.1, soc=[0.2])(solution)) == pytest.approx(0.0, abs=1e-12)
     with pytest.raises(cm.ChemomechError, match="no column 'stress'"):

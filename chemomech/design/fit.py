@@ -1,0 +1,80 @@
+"""Numbers of a model from measured data: least squares, and how certain they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+Residual = Callable[[Float[Array, " p"]], Any]
+
+
+class Fit(NamedTuple):
+    """Numbers of least squares, with the covariance of Laplace's estimate: noise^2 (J^T J)^-1."""
+
+    x: Float[np.ndarray, " p"]
+    covariance: Float[np.ndarray, "p p"]
+    noise: float  # standard deviation of one datum
+    evaluations: int
+
+    @property
+    def errors(self) -> Float[np.ndarray, " p"]:
+        """Standard error of each number."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def correlation(self) -> Float[np.ndarray, "p p"]:
+        """Of the errors, -1 to 1."""
+        return self.covariance / np.outer(self.errors, self.errors)
+
+    def interval(self, level: float = 0.95) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
+        """Least and largest values that contain each truth in a share `level` of all measurements."""
+        from scipy.stats import norm
+
+        half = norm.ppf(0.5 + 0.5 * level) * self.errors
+        return self.x - half, self.x + half
+
+
+def fit(
+    residual: Residual, start: Float[np.ndarray, " p"], lower: Float[np.ndarray, " p"], upper: Float[np.ndarray, " p"],
+    *, noise: float | None = None, tolerance: float = 1e-6,
+) -> Fit:  # fmt: skip
+    """The numbers of least squares between bounds, by SciPy's trust regions with a forward-mode Jacobian.
+
+    Args:
+        residual: x -> model less data, an array of any shape; smooth, so a run takes given steps (`replay`).
+        start: first numbers.
+        lower: bounds.
+        upper: bounds.
+        noise: standard deviation of one datum; None: from the residual that is left.
+        tolerance: relative change of the numbers, or of the sum of squares, at which it ends.
+    """
+    from scipy.optimize import least_squares
+
+    lower, width = np.asarray(lower, float), np.asarray(upper, float) - lower
+    known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+
+    def both(x):
+        found = jnp.ravel(residual(x))
+        return found, found
+
+    def at(u):
+        key = np.asarray(u, float).tobytes()
+        if key not in known:
+            slope, value = jax.jacfwd(both, has_aux=True)(jnp.asarray(lower + u * width))
+            known[key] = np.asarray(value, float), np.asarray(slope, float) * width
+        return known[key]
+
+    first = (np.asarray(start, float) - lower) / width
+    found = least_squares(
+        lambda u: at(u)[0], first, lambda u: at(u)[1], bounds=(0.0, 1.0), xtol=tolerance, ftol=tolerance
+    )
+    values, slopes = at(found.x)
+    if noise is None:
+        noise = float(np.sqrt(values @ values / (len(values) - len(first))))
+    covariance = noise**2 * np.linalg.inv(slopes.T @ slopes) * np.outer(width, width)
+    return Fit(lower + found.x * width, covariance, noise, len(known))
