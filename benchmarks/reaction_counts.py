@@ -7,7 +7,7 @@ States, steps, stiffness, right-hand side and tolerance as in `krylov_counts`, a
 `cells` reacts in the volume (a thin body through its faces), with diffusion and without; `facets` on the boundary; each
 at a given voltage and at a given current, which borders the matrix. Rates are of the exchange current, per step.
 A reaction makes waves grow too: a case that takes many iterations is counted apart (`beyond`) where the step is more
-than half the growth time of the reacting body's fastest wave, which error control would not step over.
+than half the growth time of some wave of the reacting body (`fast_waves`), which error control would not step over.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def count(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive, old
 
 
 def beyond(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive) -> bool:
-    """Whether the step is longer than half the growth time of its fastest wave."""
+    """Whether the step is longer than half the growth time of a wave, by more than a tenth."""
     solver, x = evolution.newton.linear, evolution.start(state)
     now = evolution.expand(x)
     tangent = evolution.tangent(x, (now, now, 0.0, dt), drive)
