@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 Nodal = Float[Array, " n"]
 FLOOR = 1e-3  # of the largest mobility: where less moves, the roots are those of this
-STORED = 0.1  # least a: where a reaction feeds itself faster than that, the step is beyond its growth time
+STORED = 0.1  # least a + dt r f+: where a reaction feeds itself faster than that, the step is beyond its growth time
 SHORT = 0.1  # what leaves a node by diffusion in a step, over what it stores: where less does, facets are left alone
 LEAST = 1e-14  # gradient energy, scaled: without one the roots are those of this, g = f and gamma = 1/f
 
@@ -40,13 +40,13 @@ class Roots(NamedTuple):
 def roots(k: Coefficients, xp: Any) -> Roots:
     """g + g_hat = f+ + rho, g g_hat = f+ rho + q, rho = r kappa/m, q = a kappa/(dt m); complex ones by their modulus.
 
-    gamma = dt m g_hat/kappa - dt r.
+    gamma = dt m g_hat/kappa - dt r. A reaction off equilibrium may have a < 0: the product is held positive, not a.
     """
     kappa = xp.maximum(k.kappa, LEAST)
     m = xp.maximum(k.mobility, FLOOR * xp.max(k.mobility) + 1e-9 * xp.mean(kappa))
     f = xp.maximum(k.curvature, 0.0)
-    rho, q = k.reaction * kappa / m, xp.maximum(k.storage, STORED) * kappa / m
-    product, half = f * rho + q, 0.5 * (f + rho)
+    rho, product = k.reaction * kappa / m, xp.maximum(k.reaction * f + k.storage, STORED) * kappa / m
+    half = 0.5 * (f + rho)
     square = half**2 - product
     larger = half + xp.sqrt(xp.maximum(square, 0.0))
     smaller = product / xp.where(larger > 0.0, larger, 1.0)

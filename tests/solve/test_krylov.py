@@ -229,6 +229,15 @@ def test_roots_factorise_constant_coefficients(reaction, curvature, storage):
         np.testing.assert_allclose(g + other, k.curvature + rho, rtol=1e-9)
 
 
+def test_roots_of_a_reaction_that_feeds_itself():
+    """Alone it leaves kappa K + f + a/r for c, also where a < 0; where f + a/r < 0, the product is held positive."""
+    a = np.array([-30.0, -10.0, -60.0])
+    k = Coefficients(*(np.full(3, v) for v in (1e-9, 1.0, 40.0, 0.01)), storage=a)
+    g, gamma = roots(k, np)
+    np.testing.assert_allclose(g, [10.0, 30.0, 0.1], rtol=1e-5)
+    assert np.all(gamma + k.reaction > 0.0)
+
+
 def reacting(state_of, k0=1e6, **where) -> tuple[cm.Evolution, np.ndarray, Any, Any]:
     """A unit square that reacts a thousand times faster than the step; x, what a tangent needs, and its voltage."""
     energies = [cm.RegularSolution(chi=3.0), cm.GradientEnergy(1.6e-3)]
