@@ -50,16 +50,22 @@ def parse(value: Any, unit: str, *, name: str = "value") -> Any:
     return value
 
 
-def _parse_text(text: str, unit: str, name: str) -> float:
+def _quantity(text: str, name: str, unit: str) -> Any:
     import pint
 
     try:
-        quantity = _registry().Quantity(text)
+        return _registry().Quantity(text)
     except (pint.PintError, ValueError, TypeError, SyntaxError, AttributeError, AssertionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnitError(
             f'{name} = "{text}" is not a quantity ({reason}). Write a number and a unit, such as "1 {unit}".'
         ) from None
+
+
+def _parse_text(text: str, unit: str, name: str) -> float:
+    import pint
+
+    quantity = _quantity(text, name, unit)
     if quantity.unitless and unit != "1":  # "30 deg" has no dimension, but a unit
         raise UnitError(f'{name} = "{text}" has no unit. Expected a quantity in {unit}: write "{text} {unit}" if so.')
     target = "" if unit == "1" else unit
@@ -70,6 +76,19 @@ def _parse_text(text: str, unit: str, name: str) -> float:
             f'{name} = "{text}" has dimension {quantity.dimensionality}. '
             f"Expected a quantity in {'no unit' if unit == '1' else unit}."
         ) from None
+
+
+def in_SI(value: Any, *, name: str = "value") -> Any:
+    """The number of a quantity of any dimension in SI base units: "40 nm" gives 4e-8, "1 GPa" 1e9; numbers stay.
+
+    Raises:
+        UnitError: the text is no quantity.
+    """
+    if isinstance(value, list | tuple):
+        return [in_SI(v, name=name) for v in value]
+    if not isinstance(value, str):
+        return value
+    return float(_quantity(value, name, "m").to_base_units().magnitude)
 
 
 def has_dimension(value: Any, unit: str) -> bool:

@@ -17,6 +17,7 @@ from ..density import Sum
 from ..errors import ConfigError
 from ..problem import Problem, State
 from ..protocol import Protocol
+from ..units import in_SI
 from .shapes import AbstractShape
 
 ROOTS = ("host", "potentials", "kinematics", "protocol")
@@ -61,8 +62,8 @@ class Number(AbstractVariable):
 
     Args:
         path: one path, or several.
-        lower: least value [SI].
-        upper: largest value [SI].
+        lower: least value, in SI or as text with a unit.
+        upper: largest value.
 
     Raises:
         ConfigError: the bounds are no interval.
@@ -136,13 +137,15 @@ class Shape(AbstractVariable):
 
 
 def bounds(name: str, lower: Any, upper: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """One lower and one upper bound for each number.
+    """One lower and one upper bound for each number, in SI or as text with a unit.
 
     Raises:
         ConfigError: there are not as many, or a lower one is not below the upper one.
+        UnitError: a text is no quantity.
     """
+    given = [in_SI(value, name=f"{name}: a bound") for value in (lower, upper)]
     try:
-        pair = [np.array(np.broadcast_to(np.asarray(v, float), (count,))) for v in (lower, upper)]
+        pair = [np.array(np.broadcast_to(np.asarray(v, float), (count,))) for v in given]
     except ValueError:
         raise ConfigError(f"{name} has {count} numbers: give one bound for all, or {count} of them.") from None
     if not np.all(np.isfinite(pair)) or not np.all(pair[0] < pair[1]):

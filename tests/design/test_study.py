@@ -67,6 +67,15 @@ def test_a_path_that_leads_nowhere_says_where_it_ends(experiment, path, message)
         design.Number(path, 0.0, 1.0).initial(experiment)
 
 
+def test_bounds_are_numbers_or_quantities():
+    number = design.Number("host.T", "20 degC", "0.4 kK")
+    np.testing.assert_allclose([*number.lower, *number.upper], [293.15, 400.0])
+    shape = design.Shape(design.Wire(rectangle(1.0, 5.0, 2, 8)), ["0.4 m", "-1 / m"], ["1 m", "1 / km"])
+    np.testing.assert_allclose([*shape.lower, *shape.upper], [0.4, -1.0, 1.0, 1e-3])
+    with pytest.raises(cm.UnitError, match=r"host\.T: a bound"):
+        design.Number("host.T", "20 parsnips", 400.0)
+
+
 def test_bounds_are_intervals(experiment):
     with pytest.raises(ConfigError, match="below the upper one"):
         design.Number("host.T", 2.0, 1.0)
