@@ -39,7 +39,7 @@ BELOW["run"] = (
 )
 BELOW["replay"] = BELOW["run"] | {"run"}
 BELOW["simulate"] = BELOW["replay"] | {"replay"}
-BELOW["design"] = BELOW["simulate"] | {"simulate", "taylor", "equilibrium"}
+BELOW["design"] = BELOW["simulate"] | {"geometry", "simulate", "taylor", "equilibrium"}
 BELOW["compiled_step"] = BELOW["evolution"] | {"evolution"}
 BELOW["ensemble"] = BELOW["simulate"] | {"simulate", "compiled_step"}
 BELOW["fields"] = {"errors", "units", "density", "fem"}

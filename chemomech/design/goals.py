@@ -244,7 +244,7 @@ def _over_time(solution: Solution, column: str, when: When, p: int) -> Any:
         values = jnp.asarray(getattr(solution, column))
     except AttributeError as error:
         raise ChemomechError(f"The run has {error}.") from None
-    if when == "end":
+    if when == "end" or len(values) == 1:  # of a stationary state
         return values[-1]
     lengths = jnp.diff(jnp.asarray(solution.time))
     weights = 0.5 * (jnp.append(lengths, 0.0) + jnp.append(0.0, lengths))  # an integral, whatever steps were taken

@@ -37,6 +37,7 @@ class HarmonicMotion:
     surface: Int[np.ndarray, " b"]
 
     def __init__(self, mesh: Mesh, surface: str = "boundary", sliding: tuple[str, ...] = ()):
+        self.names = (surface, tuple(sliding))
         self.surface, n = mesh.nodes_of(surface), len(mesh.points)
         planes = [(name, plane_axis(mesh, name)) for name in sliding]
         K = _stiffness(_scaled(mesh), n).tocsr()
@@ -103,6 +104,7 @@ class HelmholtzFilter:
     surface: Int[np.ndarray, " b"]
 
     def __init__(self, mesh: Mesh, length: float, surface: str = "boundary"):
+        self.length = length
         self.surface = keep = mesh.nodes_of(surface)
         n = len(mesh.points)
         domain = over_facets(mesh, jnp.asarray(mesh.points), mesh.facets(surface), 2 * mesh.order)

@@ -34,6 +34,14 @@ class AbstractShape(eqx.Module):
     def __call__(self, parameters: Float[Array, " p"]) -> Float[Array, "n dim"]:
         """Coordinates of all nodes [m]."""
 
+    @abstractmethod
+    def on(self, mesh: Mesh, parameters: Float[np.ndarray, " p"]) -> AbstractShape:
+        """The same kind of shape of another mesh of the body that the parameters gave; its `initial` are that body.
+
+        Raises:
+            MeshError: there is none.
+        """
+
 
 class Superellipsoid(AbstractShape):
     """|x/a|^n + |y/b|^n + |z/c|^n = 1 of fixed volume, around the origin.
@@ -47,6 +55,7 @@ class Superellipsoid(AbstractShape):
         surface: its curved facets.
         sliding: the planes of symmetry.
         axisymmetric: x is the radius; the volume is that of the body of revolution.
+        exponent: n of the mesh as it is.
 
     Raises:
         MeshError: the surface does not go around the origin.
@@ -60,7 +69,8 @@ class Superellipsoid(AbstractShape):
     axisymmetric: bool = eqx.field(static=True)
 
     def __init__(
-        self, mesh: Mesh, surface: str = "boundary", sliding: tuple[str, ...] = (), *, axisymmetric: bool = False
+        self, mesh: Mesh, surface: str = "boundary", sliding: tuple[str, ...] = (), *, axisymmetric: bool = False,
+        exponent: float = 2.0,
     ):  # fmt: skip
         self.mesh, self.motion, self.axisymmetric = mesh, HarmonicMotion(mesh, surface, sliding), axisymmetric
         at = mesh.points[self.motion.surface]
@@ -71,7 +81,7 @@ class Superellipsoid(AbstractShape):
             raise MeshError("The surface of a Superellipsoid must go around the origin: shift the mesh.")
         self.directions = stretched / size[:, None]
         logs = np.log(self.half_axes)
-        self.initial = np.append(logs[:-1] - logs[1:], 2.0)
+        self.initial = np.append(logs[:-1] - logs[1:], exponent)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +99,11 @@ class Superellipsoid(AbstractShape):
         on_surface = axes * self.directions * jnp.sum(powers, axis=1, keepdims=True) ** (-1.0 / n)
         points = self.mesh.points + self.motion(on_surface - self.mesh.points[self.motion.surface])
         return with_volume(self.mesh, points, axisymmetric=self.axisymmetric)
+
+    def on(self, mesh: Mesh, parameters: Float[np.ndarray, " p"]) -> Superellipsoid:
+        """Its parameters mean the same."""
+        exponent = float(parameters[-1])
+        return Superellipsoid(mesh, *self.motion.names, axisymmetric=self.axisymmetric, exponent=exponent)
 
 
 class FreeSurface(AbstractShape):
@@ -136,6 +151,11 @@ class FreeSurface(AbstractShape):
             with_volume(self.mesh, points, axisymmetric=self.axisymmetric) if self.fixed_volume else jnp.asarray(points)
         )
 
+    def on(self, mesh: Mesh, parameters: Float[np.ndarray, " p"]) -> FreeSurface:
+        """From no displacement again."""
+        options = {"fixed_volume": self.fixed_volume, "axisymmetric": self.axisymmetric}
+        return FreeSurface(mesh, self.smooth.length, *self.motion.names, **options)
+
 
 class Thickness(AbstractShape):
     """A film of another thickness [m]: nodes above its base move in proportion.
@@ -169,6 +189,10 @@ class Thickness(AbstractShape):
         above = np.maximum(self.mesh.points[:, self.axis] - self.base, 0.0)
         grown = above * (jnp.asarray(parameters)[0] / self.initial[0] - 1.0)
         return jnp.asarray(self.mesh.points).at[:, self.axis].add(grown)
+
+    def on(self, mesh: Mesh, parameters: Float[np.ndarray, " p"]) -> Thickness:
+        """From the thickness that it has."""
+        return Thickness(mesh, self.axis, self.base)
 
 
 class Wire(AbstractShape):
@@ -211,6 +235,16 @@ class Wire(AbstractShape):
         aside = 0.5 * angle * s * jnp.sinc(0.5 * angle / np.pi) ** 2 + x * jnp.cos(angle)
         return self.middle + at.at[:, self.axis].set(along).at[:, self._across()].set(aside)
 
+    def on(self, mesh: Mesh, parameters: Float[np.ndarray, " p"]) -> Wire:
+        """Of a straight one: bending changes no cell's shape much, and a bent mesh has no axis to start from.
+
+        Raises:
+            MeshError: it is bent.
+        """
+        if parameters[1] != 0.0:
+            raise MeshError("A bent Wire cannot be remeshed. Try: a finer mesh of the straight wire.")
+        return Wire(mesh, self.axis)
+
 
 class Pores(AbstractShape):
     """Spherical or round pores of another radius [m]: nodes of their walls move away from the nearest centre.
@@ -225,10 +259,11 @@ class Pores(AbstractShape):
     mesh: Mesh
     motion: HarmonicMotion = eqx.field(static=True)
     outward: Float[np.ndarray, "b dim"]  # unit vectors
+    centres: Float[np.ndarray, "m dim"]
     initial: Float[np.ndarray, " p"]
 
     def __init__(self, mesh: Mesh, centres: Float[np.ndarray, "m dim"], surface: str, sliding: tuple[str, ...] = ()):
-        self.mesh, self.motion = mesh, HarmonicMotion(mesh, surface, sliding)
+        self.mesh, self.motion, self.centres = mesh, HarmonicMotion(mesh, surface, sliding), np.asarray(centres, float)
         away = mesh.points[self.motion.surface][:, None] - np.asarray(centres, float)[None]
         distance = np.linalg.norm(away, axis=2)
         nearest = np.argmin(distance, axis=1)
@@ -246,6 +281,10 @@ class Pores(AbstractShape):
         """Coordinates of all nodes [m]."""
         grown = (jnp.asarray(parameters)[0] - self.initial[0]) * self.outward
         return jnp.asarray(self.mesh.points) + self.motion(grown)
+
+    def on(self, mesh: Mesh, parameters: Float[np.ndarray, " p"]) -> Pores:
+        """From the radius that they have."""
+        return Pores(mesh, self.centres, *self.motion.names)
 
 
 def volume(mesh: Mesh, points: Float[Array, "n dim"], *, axisymmetric: bool = False) -> Float[Array, ""]:
@@ -275,6 +314,20 @@ def surface_normals(mesh: Mesh, surface: str = "boundary", sliding: tuple[str, .
         total[mesh.nodes_of(name), plane_axis(mesh, name)] = 0.0
     total = total[mesh.nodes_of(surface)]
     return total / np.linalg.norm(total, axis=1, keepdims=True)
+
+
+def quality(mesh: Mesh, points: Float[np.ndarray, "n dim"] | None = None) -> float:
+    """The least mean ratio of the cells: 1 where all are equilateral, 0 or less where one is flat or inverted.
+
+        d det(J)^(2/d) / |J|^2,      J of the map from an equilateral cell
+
+    Quadratic cells are measured by their corners.
+    """
+    at = (mesh.points if points is None else np.asarray(points))[mesh.cells[:, : mesh.dim + 1]]
+    ideal = {2: [[1, 0], [0.5, 3**0.5 / 2]], 3: [[1, 0, 0], [0.5, 3**0.5 / 2, 0], [0.5, 3**0.5 / 6, (2 / 3) ** 0.5]]}
+    J = np.linalg.inv(ideal[mesh.dim]) @ (at[:, 1:] - at[:, :1])
+    det = np.linalg.det(J)
+    return float(np.min(mesh.dim * np.sign(det) * np.abs(det) ** (2 / mesh.dim) / np.sum(J**2, axis=(1, 2))))
 
 
 def least_shrinkage(mesh: Mesh, points: Float[np.ndarray, "n dim"]) -> float:

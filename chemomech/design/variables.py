@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ..density import Sum
-from ..errors import ConfigError
+from ..errors import ConfigError, MeshError
 from ..problem import Problem, State
 from ..protocol import Protocol
 from ..units import in_SI
-from .shapes import AbstractShape
+from .shapes import AbstractShape, quality
 
+FLAT = 0.02  # quality of a cell below which a shape is refused
 ROOTS = ("host", "potentials", "kinematics", "protocol")
 
 
@@ -130,9 +132,16 @@ class Shape(AbstractVariable):
         """With all nodes moved.
 
         Raises:
-            MeshError: a cell is turned inside out.
+            MeshError: a cell is turned inside out, or all but flat.
         """
-        moved = experiment.problem.moved(self.shape(values))
+        points = self.shape(values)
+        found = quality(experiment.problem.mesh, np.asarray(jax.lax.stop_gradient(points)))
+        if found < FLAT:
+            raise MeshError(
+                f"{type(self.shape).__name__}: a cell is {'turned inside out' if found <= 0 else 'all but flat'} "
+                f"(quality {found:.2g}). Try: narrower bounds, or `design.optimise_with_remeshing`."
+            )
+        moved = experiment.problem.moved(points)
         return Experiment(moved, experiment.state, experiment.protocol)
 
 
