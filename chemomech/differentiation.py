@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax._src.util import weakref_cache_key_types
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching
@@ -24,6 +23,11 @@ from .adjoint import NO_TRANSFORMATION, Inputs, Mask, Tape, is_traced, mask_of, 
 from .errors import ChemomechError
 from .problem import Problem
 from .tangent_linear import Direction, linearised
+
+try:
+    from jax._src.util import weakref_cache_key_types
+except ImportError:  # another JAX: what is differentiated stays in its cache until `jax.clear_caches()`
+    weakref_cache_key_types: set[type] = set()
 
 
 class Arguments(NamedTuple):
