@@ -15,8 +15,8 @@ jax.config.update("jax_enable_x64", True)
 MAPPINGS = 20_000  # Linux gives a process 65 530; XLA takes some for each program that it keeps
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _programs_of_earlier_modules_go():
+@pytest.fixture(autouse=True)
+def _programs_of_earlier_tests_go():
     """A process that has compiled thousands of programs is killed for want of mappings: drop them before."""
     yield
     maps = Path("/proc/self/maps")
