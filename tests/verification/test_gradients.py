@@ -148,6 +148,7 @@ def test_every_class_of_parameters(make):
         assert found.orders[1] >= 1.95, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", EITHER)
 def test_a_gradient_does_not_know_where_its_states_were(make, tmp_path):
     """In a file, or computed again from twelve: the same to 1e-9 of each parameter's largest."""
