@@ -230,8 +230,7 @@ def _built(config: Path) -> tuple[Any, list[str]]:
     from . import inspection
 
     simulation = configs.load(config)
-    soc = configs.volume_mean(simulation.problem, simulation.state.c)
-    simulation.protocol.check(soc, has_voltage="V" in simulation.problem.scalars)
+    simulation.check_protocol()
     found = inspection.warnings_of(simulation)
     for text in found:
         _warn(text)

@@ -81,6 +81,14 @@ class Simulation(eqx.Module):
     source: Path = eqx.field(static=True)
     material: Any = None
 
+    def check_protocol(self) -> None:
+        """Refuse a protocol that the problem cannot follow from its initial state.
+
+        Raises:
+            ConfigError: what is impossible, and in which step.
+        """
+        self.protocol.check(volume_mean(self.problem, self.state.c), has_voltage="V" in self.problem.scalars)
+
     def run(self, observer: Observer | None = None, cursor: Cursor | None = None, keep: bool = True) -> Solution:
         """Simulate the protocol."""
         return simulate(

@@ -9,7 +9,7 @@ from chemomech.errors import MeshError
 from chemomech.fem.mesh import LENGTHS, Mesh, elevate, facet_nodes
 from chemomech.geometry.session import session, unit_of
 
-CORNERS = {"triangle": 3, "triangle6": 3, "tetra": 4, "tetra10": 4}
+KNOWN = ("triangle", "triangle6", "tetra", "tetra10")
 EXACT = 1e-9  # of the body's size: how closely nodes of the boundary are found again
 
 
@@ -22,7 +22,7 @@ def remeshed(mesh: Mesh) -> Mesh:
         ChemomechError: gmsh cannot be loaded.
         MeshError: the cells are of another type, a cell set is only a part of the body, or gmsh fails.
     """
-    if mesh.cell_type not in CORNERS:
+    if mesh.cell_type not in KNOWN:
         raise MeshError(f"A mesh of {mesh.cell_type} cannot be remeshed. Try: triangles or tetrahedra.")
     parts = [name for name, cells in mesh.cell_sets.items() if len(cells) != len(mesh.cells)]
     if parts:
@@ -73,9 +73,9 @@ def _plane(gmsh: Any, points: Float[np.ndarray, "b 3"], edges: Int[np.ndarray, "
     geo = gmsh.model.geo
     corners = [geo.addPoint(*point) for point in points]
     curves = [geo.addLine(corners[a], corners[b]) for a, b in edges]
-    loops = [geo.addCurveLoop([curves[k] for k in loop], reorient=True) for loop in _loops(edges)]
-    areas = [abs(_area(points[_path(edges, loop)])) for loop in _loops(edges)]
-    outer = int(np.argmax(areas))
+    lines = _loops(edges)
+    loops = [geo.addCurveLoop([curves[k] for k in line], reorient=True) for line, _ in lines]
+    outer = int(np.argmax([abs(_area(points[nodes])) for _, nodes in lines]))
     geo.addPlaneSurface([loops[outer], *(loop for k, loop in enumerate(loops) if k != outer)])
     geo.synchronize()
     for curve in curves:
@@ -91,34 +91,25 @@ def _volume(gmsh: Any, points: Float[np.ndarray, "b 3"], triangles: Int[np.ndarr
     gmsh.model.geo.synchronize()
 
 
-def _loops(edges: Int[np.ndarray, "f 2"]) -> list[list[int]]:
-    """The edges of each closed line, one after the other."""
+def _loops(edges: Int[np.ndarray, "f 2"]) -> list[tuple[list[int], list[int]]]:
+    """The edges of each closed line, one after the other, and its nodes."""
     at: dict[int, list[int]] = {}
     for k, edge in enumerate(edges):
         for node in edge:
             at.setdefault(int(node), []).append(k)
     left, loops = set(range(len(edges))), []
     while left:
-        loop = [min(left)]
-        node = int(edges[loop[0]][1])
-        left.remove(loop[0])
-        while following := [k for k in at[node] if k in left]:
-            loop.append(following[0])
-            left.remove(following[0])
-            a, b = edges[following[0]]
+        k, loop, nodes = min(left), [], []
+        node = int(edges[k][0])
+        while k is not None:
+            left.remove(k)
+            loop.append(k)
+            nodes.append(node)
+            a, b = edges[k]
             node = int(b if a == node else a)
-        loops.append(loop)
+            k = next((following for following in at[node] if following in left), None)
+        loops.append((loop, nodes))
     return loops
-
-
-def _path(edges: Int[np.ndarray, "f 2"], loop: list[int]) -> list[int]:
-    """The nodes of a closed line in order."""
-    node, out = int(edges[loop[0]][0]), []
-    for k in loop:
-        out.append(node)
-        a, b = edges[k]
-        node = int(b if a == node else a)
-    return out
 
 
 def _area(points: Float[np.ndarray, "b 3"]) -> float:

@@ -58,8 +58,7 @@ def plan(config: Path, folder: Path) -> Plan:
     _check(table)
     simulation = configs.build(tree, config)
     study = _study(simulation, table, config)
-    soc = configs.volume_mean(simulation.problem, simulation.state.c)
-    simulation.protocol.check(soc, has_voltage="V" in simulation.problem.scalars)
+    simulation.check_protocol()
     study.initial  # noqa: B018  a path that leads nowhere says so now
     finer = None
     if "finer" in table:

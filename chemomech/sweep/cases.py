@@ -113,8 +113,7 @@ def _checked(tree: Mapping[str, Any], source: Path, number: int, label: str) -> 
     """What `chemomech run` checks before it starts."""
     try:
         simulation = configs.build(tree, source)
-        soc = configs.volume_mean(simulation.problem, simulation.state.c)
-        simulation.protocol.check(soc, has_voltage="V" in simulation.problem.scalars)
+        simulation.check_protocol()
         return simulation, inspection.warnings_of(simulation)
     except ChemomechError as error:
         raise type(error)(f"Case {number} ({label}) cannot run: {error}") from None
