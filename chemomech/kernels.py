@@ -45,7 +45,8 @@ class Kernels:
     def __init__(self, problem: Problem, budget: float | None = None, devices: Sequence[Any] | None = None):
         self._devices: Devices | None = None
         if devices is None or len(devices) < 2:
-            self._leaves, self._structure = jax.tree.flatten(problem.kernel(budget))
+            leaves, self._structure = jax.tree.flatten(problem.kernel(budget))
+            self._leaves = [strong(leaf) for leaf in leaves]
             return
         if len(devices) > len(problem.mesh.cells):
             raise ChemomechError(f"{len(devices)} devices cannot share {len(problem.mesh.cells)} cells. Use fewer.")
@@ -64,7 +65,7 @@ class Kernels:
 
     def __call__(self, function: Callable, *args: Any) -> Any:
         """function(problem, *args)"""
-        return self.compiled(function)(self._leaves, *args)
+        return self.compiled(function)(self._leaves, *jax.tree.map(strong, args))
 
     def compiled(self, function: Callable) -> Callable:
         """The compiled function of (leaves, *args)."""
@@ -79,6 +80,13 @@ class Kernels:
     def _put(self, value: np.ndarray, split: bool) -> Any:
         sharding = NamedSharding(self._devices, PartitionSpec(AXIS) if split else PartitionSpec())
         return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+
+
+def strong(value: Any) -> Any:
+    """A number with a type of its own: a program is compiled again where some have one and others (weak) have not."""
+    if type(value) is float:
+        return np.float64(value)
+    return jnp.asarray(value, value.dtype) if getattr(value, "weak_type", False) else value
 
 
 @functools.lru_cache(maxsize=128)

@@ -13,7 +13,7 @@ from ..analysis.stress import integrals
 from ..errors import ConfigError, MeshError
 from ..fem.mesh import Mesh
 from ..problem import Problem, State
-from .minimise import Evaluation, Optimum
+from .minimise import Constraint, Evaluation, Optimum, best
 from .shapes import quality
 from .study import Study
 from .variables import Experiment, Shape
@@ -58,13 +58,16 @@ def optimise_with_remeshing(
         MeshError: the new mesh is as poor.
     """
     heard, optima = options.pop("heard", lambda evaluation: None), []
+    limits = [Constraint(limit.lower, limit.upper) for limit in study.limits]
     for _ in range(most + 1):
         seen: list[Evaluation] = []
 
         def listen(e: Evaluation, study=study, seen=seen) -> None:
             heard(e)
             seen.append(e)
-            if not e.failure and e.values[0] == _best(study, seen) and quality(study.at(e.x).problem.mesh) < poor:
+            if e.failure or best(seen, limits, maximise=study.maximise) is not e:
+                return
+            if quality(study.at(e.x).problem.mesh) < poor:
                 raise _Poor
 
         try:
@@ -140,13 +143,8 @@ def _interpolated(mesh: Mesh, points: Float[np.ndarray, "n dim"], values: np.nda
     inverse = np.linalg.inv(np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2))
     local = np.einsum("pkij,pkj->pki", inverse[near], points[:, None] - corners[near, 0])
     shares = np.concatenate([1.0 - local.sum(axis=2, keepdims=True), local], axis=2)
-    best = np.argmax(shares.min(axis=2), axis=1)
+    owner = np.argmax(shares.min(axis=2), axis=1)
     rows = np.arange(len(points))
-    share = np.maximum(shares[rows, best], 0.0)
+    share = np.maximum(shares[rows, owner], 0.0)
     share = share / share.sum(axis=1, keepdims=True)
-    return np.einsum("pk,pk...->p...", share, values[mesh.cells[near[rows, best], : mesh.dim + 1]])
-
-
-def _best(study: Study, seen: list[Evaluation]) -> float:
-    values = [e.values[0] for e in seen if not e.failure]
-    return max(values) if study.maximise else min(values)
+    return np.einsum("pk,pk...->p...", share, values[mesh.cells[near[rows, owner], : mesh.dim + 1]])

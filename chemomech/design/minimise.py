@@ -52,6 +52,32 @@ class Optimum(NamedTuple):
     message: str
 
 
+def units(values: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """What values are measured in: those of the first design."""
+    return np.maximum(np.abs(values), np.finfo(float).tiny) if values.any() else np.ones_like(values)
+
+
+def best(
+    evaluations: Sequence[Evaluation], constraints: Sequence[Constraint] = (), *, maximise: bool = False
+) -> Evaluation:
+    """The least objective of those that meet the constraints, else the one that misses them least.
+
+    Args:
+        evaluations: the first of them succeeded.
+        constraints: of the values after the first.
+        maximise: the largest instead.
+    """
+    unit, sign = units(evaluations[0].values), -1.0 if maximise else 1.0
+
+    def violation(e: Evaluation) -> float:
+        rows = zip(constraints, e.values[1:], unit[1:], strict=True)
+        return max((c.violation(value) / size for c, value, size in rows), default=0.0)
+
+    good = [e for e in evaluations if not e.failure]
+    met = [e for e in good if violation(e) <= MISSED]
+    return min(met, key=lambda e: sign * e.values[0]) if met else min(good, key=violation)
+
+
 Evaluate = Callable[[Float[np.ndarray, " p"]], tuple[Any, Any]]
 
 
@@ -87,12 +113,10 @@ def minimise(
     first = seen.at(seen.scaled(np.clip(start, lower, upper)))
     if first.failure:
         raise ChemomechError(f"The first design cannot be evaluated: {first.failure}")
-    seen.units = (
-        np.maximum(np.abs(first.values), np.finfo(float).tiny) if first.values.any() else 1.0 + 0 * first.values
-    )
+    seen.units = units(first.values)
     message = _METHODS[method](seen, seen.scaled(first.x), iterations, tolerance)
-    best = seen.best()
-    return Optimum(best.x, float(best.values[0]), best.values, tuple(seen.evaluations), message)
+    found = seen.best()
+    return Optimum(found.x, float(found.values[0]), found.values, tuple(seen.evaluations), message)
 
 
 @dataclasses.dataclass
@@ -105,7 +129,7 @@ class _Seen:
     constraints: tuple[Constraint, ...]
     heard: Callable[[Evaluation], None]
     evaluations: list[Evaluation] = dataclasses.field(default_factory=list)
-    units: Any = 1.0
+    units: Any = 1.0  # of values, once the first are known
 
     @property
     def width(self) -> np.ndarray:
@@ -137,25 +161,16 @@ class _Seen:
         found = self.at(u)
         if not found.failure:
             return found.values / self.units, found.jacobian * self.width / self.units[:, None]
-        best = self.best()
-        away = self.scaled(found.x) - self.scaled(best.x)
+        centre = self.best()
+        away = self.scaled(found.x) - self.scaled(centre.x)
         distance = float(np.linalg.norm(away)) or 1.0
-        values, slopes = best.values / self.units, np.tile(0.0 * away, (len(best.values), 1))
+        values, slopes = centre.values / self.units, np.tile(0.0 * away, (len(centre.values), 1))
         values[0], slopes[0] = values[0] + CONE * distance, CONE * away / distance
         return values, slopes
 
-    def violation(self, found: Evaluation) -> float:
-        """The largest, over the first value of each."""
-        pairs = zip(
-            self.constraints, found.values[1:], np.broadcast_to(self.units, found.values.shape)[1:], strict=True
-        )
-        return max((c.violation(v) / unit for c, v, unit in pairs), default=0.0)
-
     def best(self) -> Evaluation:
-        """The least objective of those that meet the constraints, else the one that misses them least."""
-        good = [e for e in self.evaluations if not e.failure]
-        met = [e for e in good if self.violation(e) <= MISSED]
-        return min(met, key=lambda e: e.values[0]) if met else min(good, key=self.violation)
+        """The best design so far."""
+        return best(self.evaluations, self.constraints)
 
     def rows(self) -> list[tuple[int, float, float, bool]]:
         """Constraints as (row, sign, bound, equation): sign (value - bound) >= 0, scaled."""

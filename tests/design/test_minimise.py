@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from chemomech.design import METHODS, Constraint, minimise
+from chemomech.design import METHODS, Constraint, Evaluation, minimise
+from chemomech.design.minimise import best
 from chemomech.errors import ChemomechError, ConfigError
 
 LOWER, UPPER = np.array([-2.0, -2.0]), np.array([2.0, 2.0])
@@ -96,3 +97,16 @@ def test_equations_are_refused_by_mma():
     pytest.importorskip("nlopt")
     with pytest.raises(ConfigError, match="inequalities alone"):
         minimise(valley, START, LOWER, UPPER, method="MMA", constraints=[Constraint(0.7, 0.7)])
+
+
+def test_the_best_design_meets_the_limits_before_it_is_small():
+    def of(*values, failure=""):
+        return Evaluation(np.zeros(1), np.array(values), np.zeros((len(values), 1)), failure)
+
+    first, small, met, lost = of(4.0, 2.0), of(1.0, 3.0), of(3.0, 0.9), of(np.nan, np.nan, failure="inverted")
+    below = [Constraint(upper=1.0)]
+    assert best([first, small, met, lost], below) is met
+    assert best([first, small, lost], below) is first  # misses it least
+    free = [of(4.0), of(1.0), of(np.nan, failure="inverted"), of(3.0)]
+    assert best(free) is free[1]
+    assert best(free, maximise=True) is free[0]

@@ -89,42 +89,58 @@ def case(problem, state, q, protocol, linear, rtol) -> Case:
     return Case(problem, state.replace(c=jnp.asarray(state.c)), q, value, solution)
 
 
+class Arguments(NamedTuple):
+    """All that a gradient is taken of; gradients and directions have the same form."""
+
+    material: list[Any]  # leaves of host and potentials
+    start: Any  # composition
+    protocol: Any
+    nodes: Any
+
+
 def gradient(case: Case, checkpoints: cm.Checkpoints | None = None):
-    """By the adjoint, of all arguments at once."""
+    """By the adjoint, of problem, state and protocol as they are given."""
     args = (case.problem, case.state, jnp.asarray(case.q))
     return eqx.filter_grad(lambda a: case.value(*a, checkpoints=checkpoints))(args)
 
 
-def lines(case: Case, found) -> dict[str, tuple[Any, Any, Any, Any]]:
-    """For each class of parameters: the value as a function of them, where they are, the gradient, a direction."""
-    problem, state, q, steps = case.problem, case.state, case.q, case.solution.steps
+def slopes(case: Case) -> Arguments:
+    """The same gradient, of what is moved below."""
+    problem, state, q = gradient(case)
+    return Arguments(jax.tree.leaves((problem.host, problem.potentials)), state.c, q, problem.mesh.points)
+
+
+def along_the_same_steps(case: Case) -> tuple[Any, Arguments]:
+    """The value as a function of all arguments, and where they are."""
+    leaves, structure = jax.tree.flatten((case.problem.host, case.problem.potentials))
+
+    def function(at: Arguments):
+        pair = jax.tree.unflatten(structure, at.material)
+        problem = eqx.tree_at(lambda p: (p.host, p.potentials), case.problem, pair).moved(at.nodes)
+        return case.value(problem, case.state.replace(c=at.start), at.protocol, case.solution.steps)
+
+    return function, floats(Arguments(leaves, case.state.c, case.q, case.problem.mesh.points))
+
+
+def directions(case: Case) -> dict[str, Arguments]:
+    """For each class of parameters one direction, in which nothing else moves."""
+    problem, state, q = case.problem, case.state, case.q
     rng, points = np.random.default_rng(0), problem.mesh.points
     leaves, structure = jax.tree.flatten((problem.host, problem.potentials))
-    slopes = jax.tree.leaves((found[0].host, found[0].potentials))
-
-    def material(numbers):
-        pair = jax.tree.unflatten(structure, numbers)
-        return case.value(eqx.tree_at(lambda p: (p.host, p.potentials), problem, pair), state, q, steps)
-
+    still = jax.tree.map(np.zeros_like, Arguments([np.asarray(v) for v in leaves], np.asarray(state.c), q, points))
     few = [rng.uniform(-1, 1) * np.asarray(v) if np.size(v) < 50 else np.zeros(np.shape(v)) for v in leaves]
-    out = {"material": (material, leaves, slopes, few)}
+    out = {"material": still._replace(material=few)}
     if any(np.size(v) >= 50 for v in leaves):
         many = [v * rng.normal(size=np.shape(v)) if np.size(v) >= 50 else 0.0 * np.asarray(v) for v in leaves]
-        out["cells"] = (material, leaves, slopes, many)
+        out["cells"] = still._replace(material=many)
     if "V" in problem.scalars:
-        angle = problem.potentials[0].psi.orientation.angle
-
-        def turned(angle):
-            psi = eqx.tree_at(lambda psi: psi.orientation.angle, problem.potentials[0].psi, angle)
-            return case.value(eqx.tree_at(lambda p: p.potentials[0].psi, problem, psi), state, q, steps)
-
-        out["angle"] = (turned, angle, found[0].potentials[0].psi.orientation.angle, np.float64(1.0))
-    wave, turn = 0.1 * rng.uniform(-0.5, 1.0, state.c.shape), rng.uniform(0.5, 1.0, len(q)) * q
-    shift = 0.1 * np.ptp(points[:, 0]) * rng.normal(size=points.shape)
+        pair = jax.tree.unflatten(structure, still.material)
+        turned = eqx.tree_at(lambda pair: pair[1][0].psi.orientation.angle, pair, np.float64(1.0))
+        out["angle"] = still._replace(material=jax.tree.leaves(turned))
     return out | {
-        "start": (lambda c: case.value(problem, state.replace(c=c), q, steps), state.c, found[1].c, wave),
-        "protocol": (lambda q: case.value(problem, state, q, steps), q, found[2], turn),
-        "nodes": (lambda x: case.value(problem.moved(x), state, q, steps), points, found[0].mesh.points, shift),
+        "start": still._replace(start=0.1 * rng.uniform(-0.5, 1.0, state.c.shape)),
+        "protocol": still._replace(protocol=rng.uniform(0.5, 1.0, len(q)) * q),
+        "nodes": still._replace(nodes=0.1 * np.ptp(points[:, 0]) * rng.normal(size=points.shape)),
     }
 
 
@@ -141,8 +157,9 @@ EITHER = [CASES[0], CASES[3]]  # each solver once, each kind of body once
 def test_every_class_of_parameters(make):
     """Relative errors up to 1e-7 and order 2."""
     case = make()
-    for name, (function, x, slopes, direction) in lines(case, gradient(case)).items():
-        found = cm.taylor_test(function, x, slopes, direction=direction, size=SIZES[name], levels=2)
+    (function, x), slope = along_the_same_steps(case), slopes(case)
+    for name, direction in directions(case).items():
+        found = cm.taylor_test(function, x, slope, direction=direction, size=SIZES[name], levels=2)
         print(name, found)
         assert found.error < 1e-7, name
         assert found.orders[1] >= 1.95, name
@@ -169,10 +186,10 @@ def test_forward_and_reverse_agree(make):
     def function(moving):
         return case.value(*eqx.combine(moving, fixed), case.solution.steps)
 
-    slopes = jax.grad(function)(moving)
-    direction = jax.tree.map(lambda v, g: np.linalg.norm(v) * g / (np.linalg.norm(g) or 1.0), moving, slopes)
+    slope = jax.grad(function)(moving)
+    direction = jax.tree.map(lambda v, g: np.linalg.norm(v) * g / (np.linalg.norm(g) or 1.0), moving, slope)
     ahead = float(jax.jvp(function, (moving,), (direction,))[1])
-    assert along(slopes, direction) == pytest.approx(ahead, rel=1e-10)
+    assert along(slope, direction) == pytest.approx(ahead, rel=1e-10)
 
 
 @pytest.mark.slow
@@ -180,25 +197,23 @@ def test_forward_and_reverse_agree(make):
 def test_second_derivatives(make):
     """Forward over reverse: what is left of a quadratic Taylor polynomial falls as the third power."""
     case = make()
-    for name, (function, x, _, direction) in lines(case, gradient(case)).items():
-        x, direction = floats(x, direction)
-        slopes, curved = jax.jvp(jax.grad(function), (x,), (direction,))
+    function, x = along_the_same_steps(case)
+    for name, direction in directions(case).items():
+        slope, curved = jax.jvp(jax.grad(function), (x,), (floats(direction),))
         longer = (LONGER[case.problem.mesh.dim] if "V" not in case.problem.scalars else {}).get(name, 10.0)
-        found = cm.taylor_test(function, x, slopes, direction=direction, hessian=curved, size=longer * SIZES[name])
+        found = cm.taylor_test(function, x, slope, direction=direction, hessian=curved, size=longer * SIZES[name])
         print(name, found)
         assert found.orders[2] >= 2.95, name
 
 
-def floats(*trees):
+def floats(tree):
     """With arrays for leaves."""
-    return jax.tree.map(lambda v: jnp.asarray(v, float), trees)
+    return jax.tree.map(lambda v: jnp.asarray(v, float), tree)
 
 
-def along(slopes, direction) -> float:
+def along(slope, direction) -> float:
     """The derivative along a direction."""
-    return float(
-        sum(np.sum(np.asarray(g) * d) for g, d in zip(*map(jax.tree.leaves, (slopes, direction)), strict=True))
-    )
+    return float(sum(np.sum(np.asarray(g) * d) for g, d in zip(*map(jax.tree.leaves, (slope, direction)), strict=True)))
 
 
 def without_events(self, k, solve, multiplier, found, direct):
@@ -237,7 +252,8 @@ MUTATIONS = {
 
 def along_lines(case: Case) -> dict[str, float]:
     """The derivative along the direction of each class."""
-    return {name: along(*pair) for name, (_, _, *pair) in lines(case, gradient(case)).items()}
+    slope = slopes(case)
+    return {name: along(slope, direction) for name, direction in directions(case).items()}
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
