@@ -6,8 +6,10 @@ usage: python -m benchmarks.reaction_counts MESH.npz [MESH.npz ...] [--stiffness
 States, steps, stiffness, right-hand side and tolerance as in `krylov_counts`, at chi 3. `closed` has no reaction;
 `cells` reacts in the volume (a thin body through its faces), with diffusion and without; `facets` on the boundary; each
 at a given voltage and at a given current, which borders the matrix. Rates are of the exchange current, per step.
-A reaction makes waves grow too: a case that takes many iterations is counted apart (`beyond`) where the step is more
-than half the growth time of some wave of the reacting body (`fast_waves`), which error control would not step over.
+Error control would not take every one of these steps: a case of many iterations is counted apart (`beyond`) where the
+step is more than half the growth time of some wave of the reacting body (`fast_waves`; a reaction makes waves grow
+too), or where Newton's first correction fills or empties more than all sites somewhere (`change`; a state far from the
+equilibrium of a fast reaction).
 """
 
 import argparse
@@ -47,7 +49,8 @@ STATES = ("two-phase", "core-shell", "solid solution", "steep", "dilute")
 RATES = (1e-6, 1e-3, 1.0, 1e3)  # dt k0, k0 in sites per time and per volume or area
 KINDS = ("cells", "cells alone", "facets")
 LUMPED = 4.0  # eigenvalues of a mass matrix are within this factor of its row sums
-MANY = 25  # iterations, from which the growth time is looked at
+MANY = 25  # iterations, from which it is looked at whether the step would be taken
+ALL_SITES = 1.0  # a change of composition
 
 
 def problem(mesh: cm.Mesh, stiffness: str, kind: str) -> cm.Problem:
@@ -94,6 +97,17 @@ def beyond(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive) ->
     return outgrown(evolution.problem, x, tangent, dt, bound, drive)
 
 
+def change(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive, linear: Any) -> float:
+    """By how much Newton's first correction changes the composition, at most [1]."""
+    x = evolution.start(state)
+    now = evolution.expand(x)
+    left = np.asarray(evolution.residual(x, (now, now, 0.0, dt), drive))
+    correction = evolution.newton.linear.solve(linear, -left, rtol=1e-4)[0]
+    made = evolution.problem
+    fields = made.lift.increment(correction[: made.lift.size]).reshape(len(made.fields), -1)
+    return float(np.max(np.abs(fields[made.fields.index("c")])))
+
+
 def counts(path: str, stiffnesses: Sequence[str] = STIFFNESS, names: Sequence[str] = STATES) -> list[dict]:
     """One record a case."""
     mesh, out = load(path), []
@@ -123,8 +137,11 @@ def _of_state(mesh: cm.Mesh, stiffness: str, name: str, problems: dict[str, cm.P
                     case = {"kind": kind, "rate": rate, "dt": dt, "given": given}
                     drive = reacting.problem.drive(V=act)
                     found, linear = count(reacting, start, dt, drive, linear)
-                    apart = found["iterations"] > MANY and beyond(reacting, start, dt, drive)
-                    out.append(case | found | {"beyond": apart})
+                    apart = {"beyond": False}
+                    if found["iterations"] > MANY:
+                        moved = change(reacting, start, dt, drive, linear)
+                        apart = {"beyond": moved > ALL_SITES or beyond(reacting, start, dt, drive), "change": moved}
+                    out.append(case | found | apart)
     return out
 
 

@@ -96,7 +96,7 @@ def reactions(records: list[dict]) -> str:
     ]  # fmt: skip
     head = ["mesh", "reaction", *columns]
     return _table(
-        "GMRES iterations to 1e-6 with a reaction of any rate; beyond: steps longer than half a growth time, apart",
+        "GMRES iterations to 1e-6 with a reaction of any rate; beyond: steps that error control would not take, apart",
         head,
         rows,
         records,
