@@ -88,7 +88,8 @@ def elasticity(points: np.ndarray, cells: np.ndarray) -> Case:
 
 
 def measured(
-    case: Case, value: Callable[[Arrays], float], gradient: Callable[[Arrays], tuple[float, Arrays]], repeats: int
+    case: Case, value: Callable[[Arrays], float], gradient: Callable[[Arrays], tuple[float, Arrays]], repeats: int,
+    differences: bool = True,
 ) -> tuple[dict, Arrays]:  # fmt: skip
     """Times [s], values, slopes along the lines and what differences give for them; and the gradient.
 
@@ -99,6 +100,7 @@ def measured(
         value: of the parameters.
         gradient: value and gradient, ready to be read.
         repeats: how many calls of each are timed.
+        differences: whether to take them too: four values a line.
     """
     first = {"value": _timed(value, case.at)[0], "value and gradient": _timed(gradient, case.at)[0]}
     times: dict[str, list] = {"value": [], "value and gradient": []}
@@ -108,10 +110,10 @@ def measured(
         times["value"].append(lap)
         lap, found = _timed(gradient, case.at)
         times["value and gradient"].append(lap)
-    slopes = {name: float(np.sum(found[1][name] * step)) for name, step in case.along.items()}
-    differences = {name: _difference(case, value, name) for name in case.along}
     record = {"first": first, "times": times, "J": float(alone), "J with gradient": float(found[0])}
-    return record | {"slopes": slopes, "differences": differences}, found[1]
+    record["slopes"] = {name: float(np.sum(found[1][name] * step)) for name, step in case.along.items()}
+    record["differences"] = {name: _difference(case, value, name) for name in case.along} if differences else {}
+    return record, found[1]
 
 
 def _difference(case: Case, value: Callable[[Arrays], float], name: str) -> float:

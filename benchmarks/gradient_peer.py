@@ -6,10 +6,11 @@ usage: python -m benchmarks.gradient_peer MESH.npz [MESH.npz ...] [--peer torch-
 Two functions (`gradient_case.py`): the misfit of a composition after a transient diffusion without mechanics, by one
 number, the diffusivity of each cell and the first state; the mean square displacement of a swollen elastic body, by the
 places of all nodes. Every round starts each code once, one after the other; in its process values and gradients
-alternate, after a first call of each. The record holds, by mesh and function, each code's median seconds (wall and
-processor) of a value and of a value with its gradient, their ratio, first calls and peak memory; how far its value and
-its gradient (relative l2) are from chemomech's; and the relative error of its gradient along one line for each
-parameter, against Richardson's difference of its own values. Newton stops at `UpdateTest(1e-10)`, as gradients have it.
+alternate, after a first call of each, and the first round takes the differences too. The record holds, by mesh and
+function, each code's median seconds (wall and processor) of a value and of a value with its gradient, their ratio,
+first calls and peak memory; how far its value and its gradient (relative l2) are from chemomech's; and the relative
+error of its gradient along one line for each parameter, against Richardson's difference of its own values. Newton
+stops at `UpdateTest(1e-10)`, as gradients have it.
 
 chemomech has diffusion as two fields, c and mu, here of the energy c^2/2, so that mu = c: the same equations as the
 peer's, in twice as many unknowns. The row `c alone` is the incremental potential of c, written below as one potential,
@@ -103,7 +104,7 @@ def deforming(given, points):
     return J, problem.unknowns
 
 
-def one(path: str, form: str, repeats: int, out: str) -> dict:
+def one(path: str, form: str, repeats: int, out: str, differences: bool = True) -> dict:
     """Measure chemomech in this process."""
     import jax
 
@@ -123,7 +124,10 @@ def one(path: str, form: str, repeats: int, out: str) -> dict:
         found, slopes = both(arrays(at))
         return float(found), {name: np.asarray(slope) for name, slope in slopes.items()}
 
-    record, slopes = gradient_case.measured(case, lambda at: float(J(arrays(at))), gradient, repeats)
+    def value(at):
+        return float(J(arrays(at)))
+
+    record, slopes = gradient_case.measured(case, value, gradient, repeats, differences)
     np.savez(out, **slopes)
     return {"code": f"chemomech {cm.__version__}", "unknowns": unknowns, **record}
 
@@ -184,10 +188,11 @@ def compared(args: argparse.Namespace, case: gradient_case.Case, folder: Path, s
     case.save(path)
     commands = starts(args, case, path, skipped)
     runs: dict[str, list[dict]] = {name: [] for name in commands}
-    for _ in range(args.rounds):
+    for k in range(args.rounds):
+        more = [] if k else ["--differences"]
         for name in [n for n in commands if n not in skipped]:
             try:
-                runs[name].append(run(commands[name], args.cores, PYTHONPATH=str(ROOT)))
+                runs[name].append(run([*commands[name], *more], args.cores, PYTHONPATH=str(ROOT)))
             except RunFailed as failure:
                 if name.startswith("chemomech"):
                     raise
@@ -213,10 +218,12 @@ def main() -> None:
     parser.add_argument("--install", action="store_true", help="install missing peers, each into its own environment")
     parser.add_argument("--environments", type=Path, default=ROOT / ".peers")
     parser.add_argument("--form", choices=["mixed", "single", "static"], help=argparse.SUPPRESS)
+    parser.add_argument("--differences", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.form:  # the process that measures: a case, and where the gradient goes
-        print(json.dumps(one(str(args.mesh[0]), args.form, args.repeats, str(args.mesh[1]))))
+        case, out = map(str, args.mesh)
+        print(json.dumps(one(case, args.form, args.repeats, out, args.differences)))
         return
     skipped: dict[str, str] = {}
     cases, runs = [], []

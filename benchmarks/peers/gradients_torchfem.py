@@ -1,7 +1,7 @@
 """Peer: the functions of gradient_case.py and their gradients in torch-fem (PyTorch, CPU).
 
 usage: PYTHONPATH=<root of the repository> python gradients_torchfem.py CASE.npz GRADIENT.npz [--repeats 3]
-       [--method cg|direct]
+       [--differences] [--method cg|direct]
 
 torch-fem integrates in time by the trapezoidal rule alone and its triangle has one point, so the backward Euler loop
 and the consistent mass (from its areas) are written here; stiffness, solves and their adjoints are its own. The matrix
@@ -74,6 +74,7 @@ def main():
     parser.add_argument("case")
     parser.add_argument("gradient")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--differences", action="store_true")
     parser.add_argument("--method", default="cg", choices=["cg", "direct"])
     args = parser.parse_args()
     case = Case.load(args.case)
@@ -93,7 +94,7 @@ def main():
         out.backward()
         return float(out.detach()), {name: leaf.grad.numpy() for name, leaf in leaves.items()}
 
-    record, found = measured(case, value, gradient, args.repeats)
+    record, found = measured(case, value, gradient, args.repeats, args.differences)
     np.savez(args.gradient, **found)
     backend = "CG, AMG" if args.method == "cg" else available_backends[-1].removeprefix("py").upper()
     print(json.dumps({"code": f"torch-fem {metadata.version('torch-fem')}, {backend}", "unknowns": unknowns, **record}))
