@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,31 +42,40 @@ PEERS = {
         "coupled_step_feax.py", ("--solver", "external"), ("feax", "pypardiso"), checks="import feax, pypardiso"
     ),
 }
+GRADIENTS = {
+    "torch-fem": Peer(
+        "gradients_torchfem.py", packages=("torch-fem", "pypardiso"), checks="import torchfem, pypardiso"
+    ),
+}
 WITHOUT = {"torch-fem": "it has no Cahn-Hilliard equation: it solves solid mechanics and heat conduction alone"}
 
 
-def command(name: str, environments: Path, install: bool = False, ranks: int = 1) -> list[str]:
-    """The command that starts a peer, without mesh, dt and steps; a name that is none of ours is the command itself.
+def command(
+    name: str, environments: Path, install: bool = False, ranks: int = 1, peers: Mapping[str, Peer] = PEERS
+) -> list[str]:
+    """The command that starts a peer, without its last arguments; a name that is none of theirs is the command itself.
 
     Args:
-        name: a key of `PEERS`, or a command line.
+        name: a key of `peers`, or a command line.
         environments: folder with one virtual environment a peer.
         install: make the environment if it is missing.
         ranks: MPI processes, where the peer runs in parallel.
+        peers: those of the coupled step, or `GRADIENTS`.
 
     Raises:
         NotInstalled: it is not there; the message says how to get it.
     """
-    if name in WITHOUT:
+    if name not in peers and name in WITHOUT:
         raise NotInstalled(f"{name} is left out: {WITHOUT[name]}")
-    if name not in PEERS:
+    if name not in peers:
         return shlex.split(name)
-    peer = PEERS[name]
+    peer = peers[name]
     python = environments / name / "bin" / "python" if peer.packages else Path(SYSTEM)
     if install and peer.packages and not python.exists():
         _install(name, peer, python)
     if not python.exists() or subprocess.run([python, "-c", peer.checks], capture_output=True).returncode:
-        hint = "give --install" if peer.packages else "apt-get install python3-dolfinx"
+        packages = " ".join(peer.packages)
+        hint = f"give --install (pip install {packages})" if packages else "apt-get install python3-dolfinx"
         raise NotInstalled(f"{name} is left out: `{python} -c '{peer.checks}'` fails. Try: {hint}")
     together = ["mpirun", "--allow-run-as-root", "-n", str(ranks)] if peer.parallel and ranks > 1 else []
     if together and shutil.which("mpirun") is None:

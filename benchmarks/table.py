@@ -162,6 +162,30 @@ def gradients(records: list[dict]) -> str:
     return _table("A gradient by all material numbers, node coordinates and the first state", head, rows, records)
 
 
+def gradients_beside_peers(records: list[dict]) -> str:
+    """Times of each code, and how far its value and gradient are from chemomech's and from differences."""
+    rows = []
+    for record in records:
+        for case in record["cases"]:
+            for name, code in case["codes"].items():
+                ours = name.startswith("chemomech")
+                apart = code["value differs"], max(code["gradient differs"].values())
+                rows.append([
+                    f"{case['problem']}, {case['mesh'].removesuffix('.npz')}", name if ours else code["code"],
+                    _count(code["unknowns"]), f"{code['value, processor']:.2g} s",
+                    f"{code['value and gradient, processor']:.2g} s", f"{code['ratio']:.2f}",
+                    f"{code['peak memory'] / 1e9:.2f} GB",
+                    *("" if name == "chemomech" else f"{value:.0e}" if value else "0" for value in apart),
+                    f"{max(code['gradient error'].values()):.0e}",
+                ])  # fmt: skip
+    head = [
+        "problem", "code", "unknowns", "value", "value and gradient", "ratio", "memory", "value differs by",
+        "gradient by", "gradient from differences",
+    ]  # fmt: skip
+    title = "The same gradients in a peer, processor time on one core; differences are relative, from the first row"
+    return _table(title, head, rows, records)
+
+
 def orientations(records: list[dict]) -> str:
     """Angles and energies of each start."""
     rows = [
@@ -227,6 +251,7 @@ CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "counts": counts,
     "reaction counts": reactions,
     "gradient": gradients,
+    "gradient beside a peer": gradients_beside_peers,
     "device": devices,
     "designs": designs,
     "design orientation": orientations,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import clock, compare, device, growth, peer, record, table
+from benchmarks import clock, compare, device, gradient_case, gradient_peer, growth, peer, record, table
 from chemomech.fem.mesh import box, rectangle
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +97,8 @@ def test_missing_peers_say_why():
         peer.command("torch-fem", Path("nowhere"))
     with pytest.raises(peer.NotInstalled, match="--install"):
         peer.command("skfem", Path("nowhere"))
+    with pytest.raises(peer.NotInstalled, match="pip install torch-fem pypardiso"):
+        peer.command("torch-fem", Path("nowhere"), peers=peer.GRADIENTS)
     assert peer.command("mpirun -n 2 solve", Path("nowhere")) == ["mpirun", "-n", "2", "solve"]
 
 
@@ -137,6 +139,48 @@ def test_medians_of_alternating_runs():
     assert one["mass drift"] == one["energy difference"]["p"] == 0.0
     gains = compare.second_core([one, two])[0]["times faster on two cores"]
     assert gains == {"chemomech": 2.0, "p": 1.0}
+
+
+@pytest.mark.parametrize("make", [lambda *mesh: gradient_case.diffusion(*mesh, steps=2), gradient_case.elasticity])
+def test_a_gradient_is_measured_against_differences(plane, tmp_path, make):
+    """A case comes back from its file; slopes of cubics are what Richardson's differences give, wrong ones are not."""
+    made = make(*gradient_case.read(plane))
+    made.save(tmp_path / "case.npz")
+    case = gradient_case.Case.load(tmp_path / "case.npz")
+    assert (case.problem, list(case.given), list(case.at)) == (made.problem, list(made.given), list(made.at))
+
+    def value(at):
+        return sum(np.sum(v**3) for v in at.values())
+
+    def gradient(factor):
+        return lambda at: (value(at), {name: factor * v**2 for name, v in at.items()})
+
+    right, wrong = (gradient_case.measured(case, value, gradient(f), repeats=2)[0] for f in (3.0, 3.1))
+    assert right["J"] == right["J with gradient"] == value(made.at)
+    assert len(right["times"]["value"]) == 2
+    assert right["slopes"] == pytest.approx(right["differences"], rel=1e-8)
+    assert wrong["slopes"] != pytest.approx(right["differences"], rel=1e-2)
+
+
+def test_gradients_of_two_codes_are_compared():
+    """Relative differences from chemomech's, errors against a code's own differences, medians over all calls."""
+
+    def run(code, J, slope, laps):
+        times = {"value": [(9.0, t) for t in laps], "value and gradient": [(9.0, 2 * t) for t in laps]}
+        return {
+            "code": code, "unknowns": 5, "first": {name: (3.0, 2.0) for name in times}, "times": times, "J": J,
+            "peak memory": 1e9, "slopes": {"points": slope}, "differences": {"points": 4.0},
+        }  # fmt: skip
+
+    runs = {"chemomech": [run("a", 2.0, 4.0, (1.0, 3.0, 2.0))], "p": [run("p 1", 2.2, 5.0, (0.5, 0.5, 0.7))]}
+    codes = gradient_peer.summary(runs, {"chemomech": {"points": np.array([3.0, 4.0])}, "p": {"points": np.zeros(2)}})
+    assert (codes["p"]["value, processor"], codes["chemomech"]["value and gradient, processor"]) == (0.5, 4.0)
+    assert codes["p"]["value differs"] == pytest.approx(0.1)
+    assert codes["p"]["gradient differs"] == {"points": 1.0}
+    assert (codes["p"]["gradient error"], codes["chemomech"]["gradient error"]) == ({"points": 0.25}, {"points": 0.0})
+    case = {"mesh": "m.npz", "problem": "elasticity", "codes": codes}
+    text = table.gradients_beside_peers([{**record.hardware(), "cases": [case]}])
+    assert "| elasticity, m | p 1 | 5 | 0.5 s | 1 s | 2.00 | 1.00 GB | 1e-01 | 1e+00 | 2e-01 |" in text
 
 
 def test_growth_is_the_worst_factor_upwards():
@@ -244,6 +288,23 @@ def test_cost_of_gradients_at_small_size(tmp_path):
     assert all(row["ratio"] > 1.0 for row in made["rows"] + made["kept"]["ways"])
     assert 0.5 < made["memory"] < 2.0
     assert table.gradients([made]).count("\n") == 8
+
+
+@pytest.mark.slow
+def test_gradients_without_the_peer(plane, tmp_path):
+    """The peer is named with its install line; diffusion in two fields and in one has the same value and gradient."""
+    out = tmp_path / "record.json"
+    few = ["--steps", 4, "--rounds", 1, "--repeats", 1]
+    started("gradient_peer", plane, *few, "--environments", tmp_path / "nowhere", "--out", out)
+    made = json.loads(out.read_text())
+    assert "pip install torch-fem pypardiso" in made["skipped"]["torch-fem"]
+    diffusion, elasticity = (case["codes"] for case in made["cases"])
+    alone = diffusion["chemomech, c alone"]
+    assert diffusion["chemomech"]["unknowns"] == 2 * alone["unknowns"]
+    assert alone["value differs"] < 1e-12
+    assert max(alone["gradient differs"].values()) < 1e-10
+    for code in (*diffusion.values(), *elasticity.values()):
+        assert max(code["gradient error"].values()) < 1e-8
 
 
 @pytest.mark.slow
