@@ -98,11 +98,14 @@ def beyond(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive) ->
 
 
 def change(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive, linear: Any) -> float:
-    """By how much Newton's first correction changes the composition, at most [1]."""
+    """By how much Newton's first correction changes the composition, at most [1]; without end where there is none."""
     x = evolution.start(state)
     now = evolution.expand(x)
     left = np.asarray(evolution.residual(x, (now, now, 0.0, dt), drive))
-    correction = evolution.newton.linear.solve(linear, -left, rtol=1e-4)[0]
+    try:
+        correction = evolution.newton.linear.solve(linear, -left, rtol=1e-4)[0]
+    except cm.SolveError:
+        return float("inf")
     made = evolution.problem
     fields = made.lift.increment(correction[: made.lift.size]).reshape(len(made.fields), -1)
     return float(np.max(np.abs(fields[made.fields.index("c")])))
