@@ -143,7 +143,10 @@ def _of_state(mesh: cm.Mesh, stiffness: str, name: str, problems: dict[str, cm.P
                     apart = {"beyond": False}
                     if found["iterations"] > MANY:
                         moved = change(reacting, start, dt, drive, linear)
-                        apart = {"beyond": moved > ALL_SITES or beyond(reacting, start, dt, drive), "change": moved}
+                        apart = {
+                            "beyond": moved > ALL_SITES or beyond(reacting, start, dt, drive),
+                            "change": moved if np.isfinite(moved) else None,
+                        }
                     out.append(case | found | apart)
     return out
 
