@@ -330,6 +330,7 @@ class _Reverse(Along):
         columns, lengths = cotangents["columns"], cotangents["dt"]
         if not is_traced(cotangents):
             columns, lengths = jax.tree.map(np.asarray, columns), np.asarray(lengths)
+            columns = {name: column for name, column in columns.items() if not _is_zero(column)}
         zero = np.zeros_like(self.tape.start)
         onto, earlier, earliest = cotangents["final"], zero, zero  # of states k, k - 1, k - 2
         for k in reversed(range(len(taken))):
@@ -354,8 +355,7 @@ class _Reverse(Along):
         return found
 
     def _add(self, parts: list[Array], factor: Any = 1.0) -> None:
-        parts = parts if isinstance(factor, float) and factor == 1.0 else [factor * b for b in parts]
-        self.total = [a + b for a, b in zip(self.total, parts, strict=True)]
+        self.total = _added(self.total, parts, factor)
 
     def _step(self, k: int, onto: Float[Array, " N"], direct: Any):
         """One step; returns what its older states get."""
@@ -462,6 +462,11 @@ def timeless(event: Event) -> str:
     return f"The stop event '{event.name}' does not depend on time: it has no derivative."
 
 
+@jax.jit  # one call for all arrays
+def _added(total: list[Array], parts: list[Array], factor: Any) -> list[Array]:
+    return [a + factor * b for a, b in zip(total, parts, strict=True)]
+
+
 def _is_zero(tree: Any) -> bool:
     return not is_traced(tree) and not any(np.any(np.asarray(v)) for v in jax.tree.leaves(tree))
 
@@ -492,7 +497,7 @@ class _Pulled(NamedTuple):
 def _pull_back(mask: tuple[bool, ...]) -> Callable:
     def adjoint(problem, given: Residual, multiplier, prescribed):
         def product(given: Residual):
-            made, (a, b, dte) = with_parameters(problem, mask, given.parameters), given.numbers
+            made, (a, b, dte) = with_parameters(problem, mask, given.parameters).backward(), given.numbers
             rate = expand(made, a * given.older[0] - b * given.older[1])
             drive = Drive(prescribed, given.value)
             return action(made, given.x, multiplier, rate, expand(made, given.older[0]), given.t, dte, drive)
@@ -510,11 +515,13 @@ def observables(observe: Mapping[str, Observable]) -> Callable:
 
 
 @functools.lru_cache(maxsize=64)
-def observed(observe: tuple[tuple[str, Observable], ...], names: tuple[str, ...] | None = None) -> Callable:
-    """The same, or one column of the history alone."""
+def observed(
+    observe: tuple[tuple[str, Observable], ...], names: tuple[str, ...] | None = None, *, backward: bool = False
+) -> Callable:
+    """The same, or one column of the history alone; `backward`: for reverse mode, but for functions not our own."""
 
     def row(problem, x):
-        columns = smooth(problem, x)
+        columns = smooth(problem.backward() if backward else problem, x)
         if names is not None:
             (name,) = names
             return columns[name] if name != "current" else jnp.abs(columns[name])
@@ -529,8 +536,13 @@ def _observed_back(
     observe: tuple[tuple[str, Observable], ...], mask: tuple[bool, ...], names: tuple[str, ...] | None = None
 ) -> Callable:
     def observed_back(problem, parameters, x, seed):
-        row = observed(observe, names)
-        return jax.vjp(lambda p, x: row(with_parameters(problem, mask, p), x), parameters, x)[1](seed)
+        row = observed(observe, names, backward=True)
+
+        def asked(p, x):
+            found = row(with_parameters(problem, mask, p), x)
+            return {name: found[name] for name in seed} if names is None else found
+
+        return jax.vjp(asked, parameters, x)[1](seed)
 
     return observed_back
 

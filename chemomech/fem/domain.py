@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import TypeVar
@@ -32,6 +33,7 @@ class Domain(eqx.Module):
     weight: Float[Array, "q e"]
     x: Float[Array, "dim q e"]
     normal: Float[Array, "dim q e"] | None
+    backward: bool = eqx.field(static=True, default=False)  # is `at_points` to be differentiated in reverse?
 
     @property
     def dim(self) -> int:
@@ -54,23 +56,7 @@ class Domain(eqx.Module):
     @functools.partial(jax.jit, inline=True)
     def at_points(self, Z: Float[Array, "fields n"]) -> list[list[Float[Array, "q e"]]]:
         """Value and gradient components of each nodal field: [field][0 value, 1.. d/dx, d/dy, d/dz]."""
-        k, constant = self.nodes.shape[0], self.dN.shape[0] == 1
-        # once for all: each cut has a derivative of full size
-        N, dN = ([v[:, a] for a in range(k)] for v in (self.N, self.dN))
-
-        def gradients(local):
-            return [sum(dN[a][:, d] * local[a] for a in range(k)) for d in range(self.dim)]
-
-        def gather():  # one-dimensional gathers: XLA's other kinds are slow
-            locals_ = [[z[self.nodes[a]] for a in range(k)] for z in Z]
-            return [(local, gradients(local) if constant else []) for local in locals_]
-
-        out = []
-        for local, gradient in self.apart(gather):
-            value = sum(N[a] * local[a] for a in range(k))
-            whole = (value, *(gradient or gradients(local)))
-            out.append([jnp.broadcast_to(g, self.weight.shape) for g in whole])
-        return out
+        return _read_backward(self, Z) if self.backward else _read(self, Z)[0]
 
     def gathered(self, slopes: list[Float[Array, "q e"]], out: Float[Array, " n"]) -> Float[Array, " n"]:
         """The transpose of `at_points` for one field: weighted slopes at the points, added to sums at the nodes."""
@@ -96,6 +82,60 @@ class Domain(eqx.Module):
     def trial(self, derivative: int) -> Float[Array, "q k e"]:
         """Shape functions (0) or one of their gradient components (1, 2, 3)."""
         return self.N if derivative == 0 else self.dN[:, :, derivative - 1]
+
+
+def _read(domain: Domain, Z: Float[Array, "fields n"]) -> tuple[list[list[Array]], list[list[Array]]]:
+    """What `at_points` gives, and the values at each cell's nodes."""
+    k, constant = domain.nodes.shape[0], domain.dN.shape[0] == 1
+    # once for all: each cut has a derivative of full size
+    N, dN = ([v[:, a] for a in range(k)] for v in (domain.N, domain.dN))
+
+    def gradients(local):
+        return [sum(dN[a][:, d] * local[a] for a in range(k)) for d in range(domain.dim)]
+
+    def gather():  # one-dimensional gathers: XLA's other kinds are slow
+        locals_ = [[z[domain.nodes[a]] for a in range(k)] for z in Z]
+        return [(local, gradients(local) if constant else []) for local in locals_]
+
+    out, gathered = [], domain.apart(gather)
+    for local, gradient in gathered:
+        value = sum(N[a] * local[a] for a in range(k))
+        whole = (value, *(gradient or gradients(local)))
+        out.append([jnp.broadcast_to(g, domain.weight.shape) for g in whole])
+    return out, [local for local, _ in gathered]
+
+
+@jax.custom_vjp
+def _read_backward(domain: Domain, Z: Float[Array, "fields n"]) -> list[list[Array]]:
+    """The same with a reverse pass of its own: that of JAX sums over the points in XLA's way (see `over_points`)."""
+    return _read(domain, Z)[0]
+
+
+def _read_ahead(domain: Domain, Z: Float[Array, "fields n"]):
+    out, local = _read(domain, Z)
+    return out, (domain, local, Z)
+
+
+def _read_back(kept, slopes: list[list[Array]]):
+    domain, local, Z = kept
+    slopes = domain.apart(lambda: slopes)
+    rows = jnp.stack([domain.gathered(slope, jnp.zeros_like(z)) for slope, z in zip(slopes, Z, strict=True)])
+
+    def by_shape(d: int) -> Float[Array, "q k e"]:
+        pairs = [(g[d], values) for g, values in zip(slopes, local, strict=True)]
+        table = domain.trial(d)
+        points = range(table.shape[0])
+        gs = [([over_points(g)] if len(points) == 1 else g, values) for g, values in pairs]
+        nodes = range(len(domain.nodes))
+        found = domain.apart(lambda: [[sum(g[q] * values[a] for g, values in gs) for a in nodes] for q in points])
+        return jnp.stack([jnp.stack(row) for row in found])
+
+    N, dN = by_shape(0), jnp.stack([by_shape(1 + d) for d in range(domain.dim)], axis=2)
+    N = N if domain.N.shape[-1] > 1 else jnp.sum(N, axis=-1, keepdims=True)
+    return dataclasses.replace(jax.tree.map(lambda _: None, domain), N=N, dN=dN), rows
+
+
+_read_backward.defvjp(_read_ahead, _read_back)
 
 
 def over_points(values: Float[Array, "q e"], factor: Float[Array, "q *k e"] | None = None) -> Float[Array, "*k e"]:
