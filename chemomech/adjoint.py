@@ -78,6 +78,7 @@ class Tape:
         rows: for each row of the history, the step whose result it describes.
         columns: what has been evaluated at every row.
         observe: functions among that, by name.
+        linear: what the linear solver knows after the last step; whoever goes on from it lets it forget that step.
     """
 
     evolution: Evolution
@@ -87,6 +88,7 @@ class Tape:
     rows: list[int] = dataclasses.field(default_factory=list)
     columns: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     observe: Mapping[str, Observable] = dataclasses.field(default_factory=dict)
+    linear: Any = None
 
     @property
     def start(self) -> Float[np.ndarray, " N"]:
@@ -101,7 +103,7 @@ class Tape:
 
 def outputs(columns: list[dict[str, Any]], lengths: Sequence[float], final: Any) -> dict[str, Any]:
     """Rows as columns, with the lengths of the steps between them and the last state."""
-    stacked = jax.tree.map(lambda *values: jnp.stack(values), *columns) if columns else {}
+    stacked = jax.tree.map(lambda *values: jnp.asarray(np.stack(values)), *columns) if columns else {}
     return {"columns": stacked, "dt": jnp.asarray(lengths, float), "final": jnp.asarray(final)}
 
 
@@ -225,7 +227,7 @@ class Along:
     def __init__(self, tape: Tape, mask: Mask, inputs: Inputs):
         self.tape, self.evolution, self.mask, self.inputs = tape, tape.evolution, mask.problem, inputs
         self.problem = self.evolution.problem
-        self.linear: Any = None
+        self.linear: Any = self.evolution.newton.linear.forget(tape.linear)
         self.known: list[tuple[float, Any]] = []  # results of the last three steps, by time
         self.moving = is_traced(inputs.lengths)
         wanted = self.evolution.newton.linear_rtol
@@ -302,12 +304,14 @@ class Along:
     def numbers(self, k: int, dt: Any) -> Float[Array, "3"]:
         """Those of the formula of a step of another length."""
         f = self.tape.stepper.formula(dt, self.tape.taken[k].previous)
-        return jnp.stack([jnp.asarray(v, float) for v in (f.a, f.b, f.dte / self.evolution.time_scale)])
+        values = f.a, f.b, f.dte / self.evolution.time_scale
+        return jnp.stack([jnp.asarray(v, float) for v in values]) if is_traced(values) else np.array(values)
 
     def numbers_by_length(self, k: int) -> Float[Array, "3"]:
         """Their derivatives [1/s]."""
         return jax.jacfwd(lambda dt: self.numbers(k, dt))(jnp.asarray(self.inputs.lengths[k], float))
 
+    @functools.cached_property
     def units(self) -> tuple[Any, Any]:
         """Scaled load and scaled prescribed value of the terminals for 1 A and 1 V."""
         k = self.problem.scalars.index("V")
@@ -401,7 +405,7 @@ class _Reverse(Along):
         """Of the scaled values that act on the global scalars, per ampere or volt."""
         if "V" not in self.problem.scalars:
             return 0.0
-        k, (unit, fixed) = self.problem.scalars.index("V"), self.units()
+        k, (unit, fixed) = self.problem.scalars.index("V"), self.units
         return slope[0][k] * unit + slope[1][k] * fixed
 
     # --- one transposed solve and one reverse pass ------------------------------------------------------------------
@@ -525,10 +529,20 @@ def observed(
         if names is not None:
             (name,) = names
             return columns[name] if name != "current" else jnp.abs(columns[name])
-        state = problem.in_SI(expand(problem, x))
-        return columns | {name: jnp.asarray(function(problem, state)) for name, function in observe}
+        return columns | functions(observe)(problem, x)
 
     return row
+
+
+@functools.lru_cache(maxsize=64)
+def functions(observe: tuple[tuple[str, Observable], ...]) -> Callable:
+    """Those of the user alone, as a function of (problem, reduced unknowns)."""
+
+    def own(problem, x):
+        state = problem.in_SI(expand(problem, x))
+        return {name: jnp.asarray(function(problem, state)) for name, function in observe}
+
+    return own
 
 
 @functools.lru_cache(maxsize=64)
