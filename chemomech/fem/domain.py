@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 from jaxtyping import Array, Float, Int
 
 from . import elements
@@ -58,14 +59,19 @@ class Domain(eqx.Module):
         """Value and gradient components of each nodal field: [field][0 value, 1.. d/dx, d/dy, d/dz]."""
         return _read_backward(self, Z) if self.backward else _read(self, Z)[0]
 
-    def gathered(self, slopes: list[Float[Array, "q e"]], out: Float[Array, " n"]) -> Float[Array, " n"]:
-        """The transpose of `at_points` for one field: weighted slopes at the points, added to sums at the nodes."""
-        summed = [over_points(g) if self.trial(d).shape[0] == 1 else g for d, g in enumerate(slopes)]
-        for a in range(self.nodes.shape[0]):
+    def gathered(self, slopes: list[Any], out: Float[Array, " n"]) -> Float[Array, " n"]:
+        """The transpose of `at_points` for one field: weighted slopes at the points, added to sums at the nodes.
+
+        Args:
+            slopes: (q, e) by the field's value and by each component of its gradient; None: it vanishes.
+            out: sums to add to.
+        """
+        known = [(self.trial(d), g) for d, g in enumerate(slopes) if g is not None]
+        summed = [(shape, over_points(g) if shape.shape[0] == 1 else g) for shape, g in known]
+        for a in range(self.nodes.shape[0] if summed else 0):
             share = jnp.zeros(())
-            for d, g in enumerate(summed):
-                shape = self.trial(d)[:, a]
-                share = share + (g * shape[0] if g.ndim == 1 else over_points(g, shape))
+            for shape, g in summed:
+                share = share + (g * shape[0, a] if g.ndim == 1 else over_points(g, shape[:, a]))
             out = out.at[self.nodes[a]].add(share)
         return out
 
@@ -111,31 +117,35 @@ def _read_backward(domain: Domain, Z: Float[Array, "fields n"]) -> list[list[Arr
     return _read(domain, Z)[0]
 
 
-def _read_ahead(domain: Domain, Z: Float[Array, "fields n"]):
+def _read_ahead(domain: Domain, Z: Any):
+    domain, Z = jax.tree.map(lambda v: v.value, (domain, Z), is_leaf=lambda v: isinstance(v, CustomVJPPrimal))
     out, local = _read(domain, Z)
     return out, (domain, local, Z)
 
 
-def _read_back(kept, slopes: list[list[Array]]):
+def _read_back(kept: Any, slopes: list[list[Any]]):
     domain, local, Z = kept
-    slopes = domain.apart(lambda: slopes)
-    rows = jnp.stack([domain.gathered(slope, jnp.zeros_like(z)) for slope, z in zip(slopes, Z, strict=True)])
-
-    def by_shape(d: int) -> Float[Array, "q k e"]:
-        pairs = [(g[d], values) for g, values in zip(slopes, local, strict=True)]
-        table = domain.trial(d)
-        points = range(table.shape[0])
-        gs = [([over_points(g)] if len(points) == 1 else g, values) for g, values in pairs]
-        nodes = range(len(domain.nodes))
-        found = domain.apart(lambda: [[sum(g[q] * values[a] for g, values in gs) for a in nodes] for q in points])
-        return jnp.stack([jnp.stack(row) for row in found])
-
-    N, dN = by_shape(0), jnp.stack([by_shape(1 + d) for d in range(domain.dim)], axis=2)
+    known = [[None if isinstance(g, SymbolicZero) else g for g in row] for row in slopes]
+    known = domain.apart(lambda: known)
+    rows = jnp.stack([domain.gathered(row, jnp.zeros_like(z)) for row, z in zip(known, Z, strict=True)])
+    N, dN = _by_shape(domain, 0, known, local), [_by_shape(domain, 1 + d, known, local) for d in range(domain.dim)]
     N = N if domain.N.shape[-1] > 1 else jnp.sum(N, axis=-1, keepdims=True)
-    return dataclasses.replace(jax.tree.map(lambda _: None, domain), N=N, dN=dN), rows
+    return dataclasses.replace(jax.tree.map(lambda _: None, domain), N=N, dN=jnp.stack(dN, axis=2)), rows
 
 
-_read_backward.defvjp(_read_ahead, _read_back)
+def _by_shape(domain: Domain, derivative: int, slopes: list[list[Any]], local: list[list[Array]]) -> Array:
+    """Derivatives by shape functions (0) or one of their gradient components."""
+    shape = domain.trial(derivative).shape
+    pairs = [(row[derivative], values) for row, values in zip(slopes, local, strict=True)]
+    pairs = [([over_points(g)] if shape[0] == 1 else g, values) for g, values in pairs if g is not None]
+    if not pairs:
+        return jnp.zeros(shape)
+    points, nodes = range(shape[0]), range(shape[1])
+    found = domain.apart(lambda: [[sum(g[q] * values[a] for g, values in pairs) for a in nodes] for q in points])
+    return jnp.stack([jnp.stack(row) for row in found])
+
+
+_read_backward.defvjp(_read_ahead, _read_back, symbolic_zeros=True)
 
 
 def over_points(values: Float[Array, "q e"], factor: Float[Array, "q *k e"] | None = None) -> Float[Array, "*k e"]:
