@@ -301,7 +301,7 @@ class Along:
             (taken.time + sum(delays)) / scale, self.inputs.loads[k],
         )  # fmt: skip
 
-    def numbers(self, k: int, dt: Any) -> Float[Array, "3"]:
+    def numbers(self, k: int, dt: Any) -> Float[Any, "3"]:
         """Those of the formula of a step of another length."""
         f = self.tape.stepper.formula(dt, self.tape.taken[k].previous)
         values = f.a, f.b, f.dte / self.evolution.time_scale
