@@ -84,7 +84,7 @@ def factors(monkeypatch):
 
 
 def sloped(body, solver, length, steps, factors):
-    """The derivatives of an energy, how many factors they took, those of the run itself not counted; and steps."""
+    """The derivatives of an energy, and how many factors they took, those of the run itself not counted."""
     problem, state = body
     control = cm.ErrorControl(dt_start=length, dt_max=length, tol=1.0)
     newton = cm.Newton(linear=solver, test=cm.UpdateTest(1e-10))
