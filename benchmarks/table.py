@@ -154,7 +154,7 @@ def gradients(records: list[dict]) -> str:
     for record in records:
         for row in record["rows"]:
             rows.append([row["solver"], _count(row["unknowns"]), str(row["steps"]), "memory", f"{row['ratio']:.2f}"])
-        kept, size = record["kept"], _count(record["bytes a state"] // 8)
+        kept, size = record["kept"], _count(record["rows"][0]["unknowns"])
         for way in kept["ways"]:
             where = way["where"] if way["where"] != "again" else f"{way['states']} of them, others computed again"
             rows.append([kept["solver"], size, str(kept["steps"]), where, f"{way['ratio']:.2f}"])

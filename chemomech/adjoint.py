@@ -78,6 +78,7 @@ class Tape:
         rows: for each row of the history, the step whose result it describes.
         columns: what has been evaluated at every row.
         observe: functions among that, by name.
+        linear: what the linear solver knows after the last step; whoever goes on from it lets it forget that step.
     """
 
     evolution: Evolution
@@ -87,6 +88,7 @@ class Tape:
     rows: list[int] = dataclasses.field(default_factory=list)
     columns: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     observe: Mapping[str, Observable] = dataclasses.field(default_factory=dict)
+    linear: Any = None
 
     @property
     def start(self) -> Float[np.ndarray, " N"]:
@@ -101,7 +103,7 @@ class Tape:
 
 def outputs(columns: list[dict[str, Any]], lengths: Sequence[float], final: Any) -> dict[str, Any]:
     """Rows as columns, with the lengths of the steps between them and the last state."""
-    stacked = jax.tree.map(lambda *values: jnp.stack(values), *columns) if columns else {}
+    stacked = jax.tree.map(lambda *values: jnp.asarray(np.stack(values)), *columns) if columns else {}
     return {"columns": stacked, "dt": jnp.asarray(lengths, float), "final": jnp.asarray(final)}
 
 
@@ -225,7 +227,7 @@ class Along:
     def __init__(self, tape: Tape, mask: Mask, inputs: Inputs):
         self.tape, self.evolution, self.mask, self.inputs = tape, tape.evolution, mask.problem, inputs
         self.problem = self.evolution.problem
-        self.linear: Any = None
+        self.linear: Any = self.evolution.newton.linear.forget(tape.linear)
         self.known: list[tuple[float, Any]] = []  # results of the last three steps, by time
         self.moving = is_traced(inputs.lengths)
         wanted = self.evolution.newton.linear_rtol
@@ -299,15 +301,17 @@ class Along:
             (taken.time + sum(delays)) / scale, self.inputs.loads[k],
         )  # fmt: skip
 
-    def numbers(self, k: int, dt: Any) -> Float[Array, "3"]:
+    def numbers(self, k: int, dt: Any) -> Float[Any, "3"]:
         """Those of the formula of a step of another length."""
         f = self.tape.stepper.formula(dt, self.tape.taken[k].previous)
-        return jnp.stack([jnp.asarray(v, float) for v in (f.a, f.b, f.dte / self.evolution.time_scale)])
+        values = f.a, f.b, f.dte / self.evolution.time_scale
+        return jnp.stack([jnp.asarray(v, float) for v in values]) if is_traced(values) else np.array(values)
 
     def numbers_by_length(self, k: int) -> Float[Array, "3"]:
         """Their derivatives [1/s]."""
         return jax.jacfwd(lambda dt: self.numbers(k, dt))(jnp.asarray(self.inputs.lengths[k], float))
 
+    @functools.cached_property
     def units(self) -> tuple[Any, Any]:
         """Scaled load and scaled prescribed value of the terminals for 1 A and 1 V."""
         k = self.problem.scalars.index("V")
@@ -330,6 +334,7 @@ class _Reverse(Along):
         columns, lengths = cotangents["columns"], cotangents["dt"]
         if not is_traced(cotangents):
             columns, lengths = jax.tree.map(np.asarray, columns), np.asarray(lengths)
+            columns = {name: column for name, column in columns.items() if not _is_zero(column)}
         zero = np.zeros_like(self.tape.start)
         onto, earlier, earliest = cotangents["final"], zero, zero  # of states k, k - 1, k - 2
         for k in reversed(range(len(taken))):
@@ -354,8 +359,7 @@ class _Reverse(Along):
         return found
 
     def _add(self, parts: list[Array], factor: Any = 1.0) -> None:
-        parts = parts if isinstance(factor, float) and factor == 1.0 else [factor * b for b in parts]
-        self.total = [a + b for a, b in zip(self.total, parts, strict=True)]
+        self.total = _added(self.total, parts, factor)
 
     def _step(self, k: int, onto: Float[Array, " N"], direct: Any):
         """One step; returns what its older states get."""
@@ -401,7 +405,7 @@ class _Reverse(Along):
         """Of the scaled values that act on the global scalars, per ampere or volt."""
         if "V" not in self.problem.scalars:
             return 0.0
-        k, (unit, fixed) = self.problem.scalars.index("V"), self.units()
+        k, (unit, fixed) = self.problem.scalars.index("V"), self.units
         return slope[0][k] * unit + slope[1][k] * fixed
 
     # --- one transposed solve and one reverse pass ------------------------------------------------------------------
@@ -462,6 +466,11 @@ def timeless(event: Event) -> str:
     return f"The stop event '{event.name}' does not depend on time: it has no derivative."
 
 
+@jax.jit  # one call for all arrays
+def _added(total: list[Array], parts: list[Array], factor: Any) -> list[Array]:
+    return [a + factor * b for a, b in zip(total, parts, strict=True)]
+
+
 def _is_zero(tree: Any) -> bool:
     return not is_traced(tree) and not any(np.any(np.asarray(v)) for v in jax.tree.leaves(tree))
 
@@ -492,7 +501,7 @@ class _Pulled(NamedTuple):
 def _pull_back(mask: tuple[bool, ...]) -> Callable:
     def adjoint(problem, given: Residual, multiplier, prescribed):
         def product(given: Residual):
-            made, (a, b, dte) = with_parameters(problem, mask, given.parameters), given.numbers
+            made, (a, b, dte) = with_parameters(problem, mask, given.parameters).backward(), given.numbers
             rate = expand(made, a * given.older[0] - b * given.older[1])
             drive = Drive(prescribed, given.value)
             return action(made, given.x, multiplier, rate, expand(made, given.older[0]), given.t, dte, drive)
@@ -510,18 +519,30 @@ def observables(observe: Mapping[str, Observable]) -> Callable:
 
 
 @functools.lru_cache(maxsize=64)
-def observed(observe: tuple[tuple[str, Observable], ...], names: tuple[str, ...] | None = None) -> Callable:
-    """The same, or one column of the history alone."""
+def observed(
+    observe: tuple[tuple[str, Observable], ...], names: tuple[str, ...] | None = None, *, backward: bool = False
+) -> Callable:
+    """The same, or one column of the history alone; `backward`: for reverse mode, but for functions not our own."""
 
     def row(problem, x):
-        columns = smooth(problem, x)
+        columns = smooth(problem.backward() if backward else problem, x)
         if names is not None:
             (name,) = names
             return columns[name] if name != "current" else jnp.abs(columns[name])
-        state = problem.in_SI(expand(problem, x))
-        return columns | {name: jnp.asarray(function(problem, state)) for name, function in observe}
+        return columns | functions(observe)(problem, x)
 
     return row
+
+
+@functools.lru_cache(maxsize=64)
+def functions(observe: tuple[tuple[str, Observable], ...]) -> Callable:
+    """Those of the user alone, as a function of (problem, reduced unknowns)."""
+
+    def own(problem, x):
+        state = problem.in_SI(expand(problem, x))
+        return {name: jnp.asarray(function(problem, state)) for name, function in observe}
+
+    return own
 
 
 @functools.lru_cache(maxsize=64)
@@ -529,8 +550,13 @@ def _observed_back(
     observe: tuple[tuple[str, Observable], ...], mask: tuple[bool, ...], names: tuple[str, ...] | None = None
 ) -> Callable:
     def observed_back(problem, parameters, x, seed):
-        row = observed(observe, names)
-        return jax.vjp(lambda p, x: row(with_parameters(problem, mask, p), x), parameters, x)[1](seed)
+        row = observed(observe, names, backward=True)
+
+        def asked(p, x):
+            found = row(with_parameters(problem, mask, p), x)
+            return {name: found[name] for name in seed} if names is None else found
+
+        return jax.vjp(asked, parameters, x)[1](seed)
 
     return observed_back
 

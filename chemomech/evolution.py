@@ -17,7 +17,7 @@ from .coefficients import FieldParts
 from .fem.assembly import Tangent
 from .fem.slices import over_slices
 from .kernels import Kernels
-from .measures import Measures, content, current, measures
+from .measures import Measures, content, current, holds_lithium, measures
 from .problem import (
     Drive,
     Packed,
@@ -210,6 +210,21 @@ class Evolution:
             mean, float(out["c_min"]), float(out["c_max"]), float(out["current"]) * scales.of("A"), energies,
             float(out["principal"]) * stress, float(out["von_mises"]) * stress,
         )  # fmt: skip
+
+    def smooth(self, x, measures: Measures) -> dict[str, Any]:
+        """What `measures.smooth` gives for a state, from what has been measured on it, to round-off."""
+        problem, n = self.problem, self.problem.lift.size
+        out: dict[str, Any] = {f"{name}_energy": value for name, value in measures.energies.items()}
+        out["free_energy"] = sum(out.values())
+        if holds_lithium(problem):
+            out |= {"soc": measures.mean, "capacity": self.sites * float(problem.host.faraday)}
+        if "V" in problem.scalars:
+            out |= {
+                "voltage": x[n + problem.scalars.index("V")] * problem.scales.of("V"), "current": measures.current
+            }  # fmt: skip
+        if "mu_mean" in problem.scalars:
+            out["mu_mean"] = x[n + problem.scalars.index("mu_mean")] * problem.scales.of("J/mol")
+        return out
 
 
 def linear_solver(problem: Problem, newton: Newton) -> tuple[AbstractLinearSolver, str]:

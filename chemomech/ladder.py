@@ -31,6 +31,11 @@ class Ladder:
         self.evolution, self._say = evolution, say
         self._state: Any = None
 
+    @property
+    def known(self) -> Any:
+        """The linear solver's state after the last step; None: nothing."""
+        return self._state
+
     def forget(self) -> None:
         """Let what follows depend on the next tangent alone."""
         self._state = self.evolution.newton.linear.forget(self._state)

@@ -100,7 +100,7 @@ def smooth(problem: Problem, x: Float[Array, " N"]) -> dict[str, Float[Array, ""
     now, scales = expand(problem, x), problem.scales
     out = {f"{name}_energy": v * scales.of("J") for name, v in ledger(problem, now).items()}
     out["free_energy"] = sum(out.values(), jnp.zeros(()))
-    if any(isinstance(p, Storage | Amount) for p in problem.potentials):
+    if holds_lithium(problem):
         sites = content(problem, jnp.ones_like(now[0]))
         out |= {"soc": content(problem, now[0]) / sites, "capacity": sites * problem.host.faraday * scales.of("mol")}
     if "V" in problem.scalars:
@@ -109,6 +109,11 @@ def smooth(problem: Problem, x: Float[Array, " N"]) -> dict[str, Float[Array, ""
     if "mu_mean" in problem.scalars:
         out["mu_mean"] = now[1][problem.scalars.index("mu_mean")] * scales.of("J/mol")
     return out
+
+
+def holds_lithium(problem: Problem) -> bool:
+    """Whether there is lithium to count."""
+    return any(isinstance(p, Storage | Amount) for p in problem.potentials)
 
 
 def strained_terms(problem: Problem) -> list[Term]:

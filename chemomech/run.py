@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from .adjoint import Event, Observable, Step, Taken, Tape, observables
+from .adjoint import Event, Observable, Step, Taken, Tape, functions
 from .checkpoints import Checkpoints, Stored
 from .density import AbstractFreeEnergy, PerCell, Sum
 from .errors import ConfigError, SolveError
@@ -134,6 +134,7 @@ class Run:
         self.begin(state, cursor)
         for segment in range(self.cursor.segment, len(self.protocol.steps)):
             self.segment(segment)
+        self.tape.linear = self.ladder.known
 
     # --- start --------------------------------------------------------------------------------------------------
 
@@ -436,10 +437,11 @@ class Run:
         )  # fmt: skip
         self.records.append(record)
         self.tape.rows.append(len(self.tape.taken) - 1)
-        if self.observe or self.record:
-            columns = self.evolution.evaluate(observables(self.observe), x)
-            self.observed.append({name: columns[name] for name in self.observe})
-            self.tape.columns.append(columns)
+        if self.observe:
+            self.observed.append(self.evolution.evaluate(functions(tuple(self.observe.items())), x))
+        if self.record:
+            own = self.observed[-1] if self.observe else {}
+            self.tape.columns.append(self.evolution.smooth(x, measures) | own)
         self.observer.accepted(record)
 
     def _frames_due(self) -> int:

@@ -122,7 +122,7 @@ class _Forward(Along):
         change = self.direction.loads.get(self.tape.taken[k].step.segment)
         if change is None or "V" not in self.problem.scalars:
             return value
-        place, (unit, fixed) = self.problem.scalars.index("V"), self.units()
+        place, (unit, fixed) = self.problem.scalars.index("V"), self.units
         held = self.tape.taken[k].drive.prescribed[place]
         return value.at[place].set(change * jnp.where(held, fixed, unit))
 

@@ -8,6 +8,7 @@ import pytest
 import chemomech as cm
 from chemomech.errors import ChemomechError, SolveError
 from chemomech.fem.mesh import rectangle
+from chemomech.solve import direct
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,63 @@ def test_other_transformations_are_refused(body, transform):
 def test_columns_without_a_useful_derivative_name_another(body, column):
     with pytest.raises(ChemomechError, match=f"'{column}' has no useful derivative: differentiate a p-norm"):
         jax.grad(lambda c: at(body, c, column))(jnp.asarray(body[1].c))
+
+
+@pytest.fixture
+def factors(monkeypatch):
+    """The number of factors made so far."""
+    made, update = [], direct.Factored.__init__
+
+    def counted(self, *given):
+        made.append(None)
+        update(self, *given)
+
+    monkeypatch.setattr(direct.Factored, "__init__", counted)
+    return made
+
+
+def sloped(body, solver, length, steps, factors):
+    """The derivatives of an energy, and how many factors they took, those of the run itself not counted."""
+    problem, state = body
+    control = cm.ErrorControl(dt_start=length, dt_max=length, tol=1.0)
+    newton = cm.Newton(linear=solver, test=cm.UpdateTest(1e-10))
+    found, back = jax.vjp(
+        lambda c: cm.simulate(
+            problem, state.replace(c=c), cm.Closed(until={"time": length * steps}), control=control, newton=newton,
+            frames=0,
+        ).free_energy[-1],
+        jnp.asarray(state.c),
+    )  # fmt: skip
+    before = len(factors)
+    (slope,) = back(jnp.ones_like(found))
+    return np.asarray(slope), len(factors) - before
+
+
+def test_an_older_factor_serves_several_steps_in_reverse(body, factors):
+    """It preconditions the iteration on the tangent of each step, to the tolerance: the gradient does not see it."""
+    found, few = sloped(body, cm.HostDirect(), 1e-4, 30, factors)
+    right, many = sloped(body, cm.HostDirect(reuse=0), 1e-4, 30, factors)
+    assert many >= 30
+    assert few < 10
+    np.testing.assert_allclose(found, right, rtol=0, atol=1e-9 * np.max(np.abs(right)))
+
+
+def test_an_older_factor_that_does_not_serve_is_replaced(body, factors):
+    """With steps in which the state changes a lot, an iteration is all that it may take."""
+    found, some = sloped(body, cm.HostDirect(reuse=1), 2e-3, 8, factors)
+    right, _ = sloped(body, cm.HostDirect(reuse=0), 2e-3, 8, factors)
+    assert some >= 5
+    np.testing.assert_allclose(found, right, rtol=0, atol=1e-9 * np.max(np.abs(right)))
+
+
+def test_a_gradient_begins_with_what_the_run_knows_of_the_pattern(body, monkeypatch):
+    """The analysis of the pattern is not made twice."""
+    made, factorisation = [], direct.factorisation
+
+    def counted(backend):
+        made.append(backend)
+        return factorisation(backend)
+
+    monkeypatch.setattr(direct, "factorisation", counted)
+    sloped(body, cm.HostDirect(), 1e-3, 3, made)
+    assert len(made) == 1

@@ -6,7 +6,7 @@ import pytest
 import chemomech as cm
 from chemomech.fem.mesh import elevate, rectangle
 from chemomech.kernels import _room, share
-from chemomech.measures import content, measures
+from chemomech.measures import content, measures, smooth
 
 DIMENSIONLESS = {"host": cm.Host.dimensionless(), "scales": cm.Scales.unit()}
 
@@ -72,3 +72,19 @@ def test_a_body_without_lithium_holds_none():
     assert (found.mean, found.c_min, found.c_max, found.current) == (0.0, 0.0, 0.0, 0.0)
     assert found.energies["elastic"] > 0.0
     assert float(content(problem.kernel(), evolution.expand(x)[0])) == 0.0
+
+
+def test_the_differentiable_columns_follow_from_the_measures():
+    """They are not evaluated twice: what is recorded is what is differentiated."""
+    lfp = cm.materials.load("LiFePO4")
+    reaction = cm.ButlerVolmer(cm.BazantExchange(0.16), V0="3.422 V", thickness="20 nm")
+    potentials = [cm.Stored(lfp.energy.terms()[0] + lfp.energy.terms()[1]), reaction, cm.Storage()]
+    cell = cm.Problem.build(rectangle(40e-9, 40e-9, 4, 4), host=lfp.host, potentials=potentials)
+    energies = [cm.Stored([cm.RegularSolution(chi=3.0), cm.GradientEnergy(1e-2)]), cm.Amount(0.4)]
+    closed = cm.Problem.build(rectangle(1.0, 1.0, 3, 3), potentials=energies, **DIMENSIONLESS)
+    for problem, state in [(cell, cell.state(c=0.3, V=3.45, mu=1e3)), (closed, closed.state(c=0.3, mu_mean=0.7))]:
+        evolution = cm.Evolution(problem)
+        x = evolution.start(state)
+        wanted = evolution.evaluate(smooth, x)
+        found = evolution.smooth(x, evolution.measures(x))
+        assert found == pytest.approx({name: float(v) for name, v in wanted.items()}, rel=1e-13)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 from jaxtyping import Array, Float, Int
 
 from . import elements
@@ -32,6 +34,7 @@ class Domain(eqx.Module):
     weight: Float[Array, "q e"]
     x: Float[Array, "dim q e"]
     normal: Float[Array, "dim q e"] | None
+    backward: bool = eqx.field(static=True, default=False)  # is `at_points` to be differentiated in reverse?
 
     @property
     def dim(self) -> int:
@@ -54,32 +57,21 @@ class Domain(eqx.Module):
     @functools.partial(jax.jit, inline=True)
     def at_points(self, Z: Float[Array, "fields n"]) -> list[list[Float[Array, "q e"]]]:
         """Value and gradient components of each nodal field: [field][0 value, 1.. d/dx, d/dy, d/dz]."""
-        k, constant = self.nodes.shape[0], self.dN.shape[0] == 1
-        # once for all: each cut has a derivative of full size
-        N, dN = ([v[:, a] for a in range(k)] for v in (self.N, self.dN))
+        return _read_backward(self, Z) if self.backward else _read(self, Z)[0]
 
-        def gradients(local):
-            return [sum(dN[a][:, d] * local[a] for a in range(k)) for d in range(self.dim)]
+    def gathered(self, slopes: list[Any], out: Float[Array, " n"]) -> Float[Array, " n"]:
+        """The transpose of `at_points` for one field: weighted slopes at the points, added to sums at the nodes.
 
-        def gather():  # one-dimensional gathers: XLA's other kinds are slow
-            locals_ = [[z[self.nodes[a]] for a in range(k)] for z in Z]
-            return [(local, gradients(local) if constant else []) for local in locals_]
-
-        out = []
-        for local, gradient in self.apart(gather):
-            value = sum(N[a] * local[a] for a in range(k))
-            whole = (value, *(gradient or gradients(local)))
-            out.append([jnp.broadcast_to(g, self.weight.shape) for g in whole])
-        return out
-
-    def gathered(self, slopes: list[Float[Array, "q e"]], out: Float[Array, " n"]) -> Float[Array, " n"]:
-        """The transpose of `at_points` for one field: weighted slopes at the points, added to sums at the nodes."""
-        summed = [over_points(g) if self.trial(d).shape[0] == 1 else g for d, g in enumerate(slopes)]
-        for a in range(self.nodes.shape[0]):
+        Args:
+            slopes: (q, e) by the field's value and by each component of its gradient; None: it vanishes.
+            out: sums to add to.
+        """
+        known = [(self.trial(d), g) for d, g in enumerate(slopes) if g is not None]
+        summed = [(shape, over_points(g) if shape.shape[0] == 1 else g) for shape, g in known]
+        for a in range(self.nodes.shape[0] if summed else 0):
             share = jnp.zeros(())
-            for d, g in enumerate(summed):
-                shape = self.trial(d)[:, a]
-                share = share + (g * shape[0] if g.ndim == 1 else over_points(g, shape))
+            for shape, g in summed:
+                share = share + (g * shape[0, a] if g.ndim == 1 else over_points(g, shape[:, a]))
             out = out.at[self.nodes[a]].add(share)
         return out
 
@@ -96,6 +88,64 @@ class Domain(eqx.Module):
     def trial(self, derivative: int) -> Float[Array, "q k e"]:
         """Shape functions (0) or one of their gradient components (1, 2, 3)."""
         return self.N if derivative == 0 else self.dN[:, :, derivative - 1]
+
+
+def _read(domain: Domain, Z: Float[Array, "fields n"]) -> tuple[list[list[Array]], list[list[Array]]]:
+    """What `at_points` gives, and the values at each cell's nodes."""
+    k, constant = domain.nodes.shape[0], domain.dN.shape[0] == 1
+    # once for all: each cut has a derivative of full size
+    N, dN = ([v[:, a] for a in range(k)] for v in (domain.N, domain.dN))
+
+    def gradients(local):
+        return [sum(dN[a][:, d] * local[a] for a in range(k)) for d in range(domain.dim)]
+
+    def gather():  # one-dimensional gathers: XLA's other kinds are slow
+        locals_ = [[z[domain.nodes[a]] for a in range(k)] for z in Z]
+        return [(local, gradients(local) if constant else []) for local in locals_]
+
+    out, gathered = [], domain.apart(gather)
+    for local, gradient in gathered:
+        value = sum(N[a] * local[a] for a in range(k))
+        whole = (value, *(gradient or gradients(local)))
+        out.append([jnp.broadcast_to(g, domain.weight.shape) for g in whole])
+    return out, [local for local, _ in gathered]
+
+
+@jax.custom_vjp
+def _read_backward(domain: Domain, Z: Float[Array, "fields n"]) -> list[list[Array]]:
+    """The same with a reverse pass of its own: that of JAX sums over the points in XLA's way (see `over_points`)."""
+    return _read(domain, Z)[0]
+
+
+def _read_ahead(domain: Domain, Z: Any):
+    domain, Z = jax.tree.map(lambda v: v.value, (domain, Z), is_leaf=lambda v: isinstance(v, CustomVJPPrimal))
+    out, local = _read(domain, Z)
+    return out, (domain, local, Z)
+
+
+def _read_back(kept: Any, slopes: list[list[Any]]):
+    domain, local, Z = kept
+    known = [[None if isinstance(g, SymbolicZero) else g for g in row] for row in slopes]
+    known = domain.apart(lambda: known)
+    rows = jnp.stack([domain.gathered(row, jnp.zeros_like(z)) for row, z in zip(known, Z, strict=True)])
+    N, dN = _by_shape(domain, 0, known, local), [_by_shape(domain, 1 + d, known, local) for d in range(domain.dim)]
+    N = N if domain.N.shape[-1] > 1 else jnp.sum(N, axis=-1, keepdims=True)
+    return dataclasses.replace(jax.tree.map(lambda _: None, domain), N=N, dN=jnp.stack(dN, axis=2)), rows
+
+
+def _by_shape(domain: Domain, derivative: int, slopes: list[list[Any]], local: list[list[Array]]) -> Array:
+    """Derivatives by shape functions (0) or one of their gradient components."""
+    shape = domain.trial(derivative).shape
+    pairs = [(row[derivative], values) for row, values in zip(slopes, local, strict=True)]
+    pairs = [([over_points(g)] if shape[0] == 1 else g, values) for g, values in pairs if g is not None]
+    if not pairs:
+        return jnp.zeros(shape)
+    points, nodes = range(shape[0]), range(shape[1])
+    found = domain.apart(lambda: [[sum(g[q] * values[a] for g, values in pairs) for a in nodes] for q in points])
+    return jnp.stack([jnp.stack(row) for row in found])
+
+
+_read_backward.defvjp(_read_ahead, _read_back, symbolic_zeros=True)
 
 
 def over_points(values: Float[Array, "q e"], factor: Float[Array, "q *k e"] | None = None) -> Float[Array, "*k e"]:
