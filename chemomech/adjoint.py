@@ -185,8 +185,8 @@ def mask_of(structure, count: int, traced: tuple[int, ...]) -> Mask:
         paths = jax.tree_util.tree_flatten_with_path(numbered)[0]
         names = ", ".join(jax.tree_util.keystr(path) for path, k in paths if k in unknown)
         raise ChemomechError(
-            f"A run has no derivative with respect to {names}. Nodes move by `problem.moved(points)`; constraints are "
-            "read once, when the problem is built."
+            f"A run has no derivative with respect to {names}. Nodes move by `problem.moved(points)`, values of Fixed "
+            "change by `problem.with_fixed(which, value)`."
         )
     return Mask(tuple(k in traced for k in lean), places)
 

@@ -17,7 +17,7 @@ from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell
 from .errors import ChemomechError
 from .fem import assembly, domain
 from .fem.assembly import Border, Pattern, Term
-from .fem.constraints import AbstractConstraint, Lift, build_lift
+from .fem.constraints import AbstractConstraint, Fixed, Lift, build_lift, values_taken
 from .fem.elements import DEFAULT_DEGREE
 from .fem.mesh import Mesh
 from .fem.slices import Slicing, chunks, over_chunks, over_slices, summed
@@ -192,6 +192,36 @@ class Problem(eqx.Module):
             eqx.tree_at(lambda t: t.domain, term, made) for term, made in zip(self.terms, places, strict=True)
         )
         return dataclasses.replace(self, mesh=mesh, terms=terms)
+
+    def with_fixed(self, which: int, value: float | str | Float[Array, " nodes"]) -> Problem:
+        """The same problem with another value of one `Fixed`; differentiable with respect to it.
+
+        Args:
+            which: its number among the constraints that the problem was built with.
+            value: one number, or one for each node of its set [SI]; or text with a unit.
+
+        Raises:
+            ChemomechError: there is no such `Fixed`, another constraint holds its nodes too, or the number of values is
+                not that of its nodes.
+        """
+        if not (0 <= which < len(self.constraints) and isinstance(self.constraints[which], Fixed)):
+            known = [k for k, c in enumerate(self.constraints) if isinstance(c, Fixed)]
+            raise ChemomechError(
+                f"with_fixed: constraint {which} is no Fixed. Use one of {known or 'none: build some'}."
+            )
+        rows = {name: k for k, name in enumerate(self.fields)}
+        now = value if isinstance(value, str) else np.asarray(jax.lax.stop_gradient(value))
+        held = dataclasses.replace(self.constraints[which], value=now)
+        links = held.links(self.mesh, rows)
+        constraints = (*self.constraints[:which], held, *self.constraints[which + 1 :])
+        number = values_taken(self.mesh, rows, constraints, which)
+        every = links.values if isinstance(value, str) else jnp.asarray(value, float)
+        if every.ndim:  # the same for all components
+            every = jnp.tile(every, len(links.values) // len(every))
+        sizes = np.repeat([_field_scale(name, self.scales) for name in self.fields], len(self.mesh.points))
+        values = jnp.broadcast_to(every, links.values.shape)[number] / sizes
+        offset = jnp.where(number >= 0, values, self.lift.offset)
+        return dataclasses.replace(self, constraints=constraints, lift=dataclasses.replace(self.lift, offset=offset))
 
     def backward(self) -> Problem:
         """For a function that is differentiated in reverse, and only so: cheaper there."""

@@ -207,6 +207,27 @@ def build_lift(
     return Lift(jnp.asarray(index), jnp.asarray(offset), len(leaders)), notes
 
 
+def values_taken(
+    mesh: Mesh, rows: dict[str, int], constraints: tuple[AbstractConstraint, ...], which: int
+) -> Int[np.ndarray, " full"]:
+    """For each dof the number of the value that it takes from one of the constraints, or -1.
+
+    Raises:
+        ChemomechError: another constraint holds one of these dofs too.
+    """
+    links = [c.links(mesh, rows) for c in constraints]
+    total = len(mesh.points) * len(rows)
+    root, number = _union(total, links), np.full(total, -1)
+    number[root[links[which].fixed]] = np.arange(len(links[which].fixed))
+    for k, other in enumerate(links):
+        if k != which and np.any(number[root[other.fixed]] >= 0):
+            raise ChemomechError(
+                f"Constraints {which} and {k} hold some of the same nodes: the value of one alone cannot be changed. "
+                "Make their sets disjoint."
+            )
+    return number[root]
+
+
 def _union(total, links):
     slave = np.concatenate([np.zeros(0, int)] + [link.slave for link in links])
     master = np.concatenate([np.zeros(0, int)] + [link.master for link in links])
