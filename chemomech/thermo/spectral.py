@@ -16,8 +16,8 @@ _GENERIC = (0.8191725134, 0.4613487, 0.3408411)  # perpendicular to no direction
 def eigensystem(A: Float[Array, "3 3"]) -> tuple[Float[Array, "3"], Float[Array, "3 3"]]:
     """Eigenvalues in ascending order, and unit eigenvectors as columns whose signs do not jump.
 
-    d lambda_i = v_i . dA v_i, averaged over eigenvalues that coincide: sorted ones have a kink there, and the average
-    is what central differences see. Eigenvectors are not turned within such a group.
+    d lambda_i = v_i . dA v_i, averaged over eigenvalues that coincide: sorted ones have a kink there, and of two the
+    average is the limit of central differences. Eigenvectors are not turned within such a group.
     """
     values, vectors = _sorted(*_jacobi(A))
     return values, vectors * jnp.where(jnp.asarray(_GENERIC) @ vectors < 0, -1.0, 1.0)
