@@ -15,12 +15,13 @@ from ..errors import ConfigError, SolveError
 from .compatibility import Twin, cofactor_conditions, twin
 from .correspondence import Transformation, transformation
 from .lattice import RIGHT, Lattice
+from .spectral import safe_denominator, safe_sqrt
 from .symmetry import directions, twofold_axes
 
 ITERATIONS = 200
 STEP = 0.1  # the most by which a logarithm of a length, or an angle, changes at once
 CONVERGED = 1e-13
-TINY = 1e-100
+GRAIN = 1e-15
 SHEARED = 1e-4  # a twin with less shear is none
 VARIED = ("product", "parent", "both")
 Target = Callable[[Transformation, Lattice], Float[Array, " m"]]
@@ -187,7 +188,7 @@ def _nearest_root(g: Callable, size: int) -> Float[Array, " k"]:
         return jnp.concatenate([z[:size] + pull(z[size:])[0], value])
 
     def multipliers(J, x, value):
-        size = 1.0 / (jnp.sqrt(jnp.sum(J**2, axis=1)) + TINY)  # constraints of one scale
+        size = 1.0 / safe_denominator(safe_sqrt(jnp.sum(J**2, axis=1)))  # constraints of one scale
         J = J * size[:, None]
         return size * _eliminated(J @ J.T, size * value - J @ x)
 
@@ -215,9 +216,9 @@ def _nearest_root(g: Callable, size: int) -> Float[Array, " k"]:
 
 
 def _eliminated(A: Float[Array, "m m"], b: Float[Array, " m"]) -> Float[Array, " m"]:
-    """A^-1 b of a small symmetric positive matrix, a grain added where constraints do not differ."""
+    """A^-1 b of a small symmetric positive matrix, of unit diagonal; a grain keeps it regular."""
     m = len(b)
-    rows = jnp.concatenate([A + 1e-15 * (jnp.trace(A) + TINY) * jnp.eye(m), b[:, None]], axis=1)
+    rows = jnp.concatenate([A + GRAIN * jnp.eye(m), b[:, None]], axis=1)
     for k in range(m):
         pivot = rows[k] / rows[k, k]
         rows = (rows - rows[:, k, None] * pivot).at[k].set(pivot)
