@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ChemomechError, FileError
-from .lattice import CENTRINGS, Lattice
+from .lattice import Lattice
 
 ANGSTROM = 1e-10  # [m]
 RHOMBOHEDRAL = 1e-3  # largest difference from 120 degrees of a hexagonal cell's gamma [rad]
@@ -31,16 +31,17 @@ def load_gemmi() -> Any:
     return gemmi
 
 
-def read_cif(path: str | PathLike, block: str | None = None) -> Lattice:
+def read_cif(path: str | PathLike, block: str | None = None, centring: str | None = None) -> Lattice:
     """The lattice of a CIF file: cell lengths and angles, centring from the space group (P where none is given).
 
     Args:
         path: the file.
         block: name of its data block; None takes the first one with a cell.
+        centring: instead of the space group's.
 
     Raises:
         ChemomechError: gemmi is not installed.
-        FileError: the file cannot be read, or has no such block or no cell.
+        FileError: the file cannot be read, or has no such block, no cell, or an unknown space group.
     """
     gemmi = load_gemmi()
     if not Path(path).is_file():
@@ -52,7 +53,8 @@ def read_cif(path: str | PathLike, block: str | None = None) -> Lattice:
     structure = _structure(gemmi, document, path, block)
     cell = structure.cell
     angles = np.radians([cell.alpha, cell.beta, cell.gamma])
-    return Lattice(np.array([cell.a, cell.b, cell.c]) * ANGSTROM, angles, _centring(gemmi, structure, angles))
+    centring = _centring(gemmi, structure, angles, path) if centring is None else centring
+    return Lattice(np.array([cell.a, cell.b, cell.c]) * ANGSTROM, angles, centring)
 
 
 def _structure(gemmi: Any, document: Any, path: str | PathLike, block: str | None) -> Any:
@@ -66,10 +68,16 @@ def _structure(gemmi: Any, document: Any, path: str | PathLike, block: str | Non
     raise FileError(f"{path} has no cell (_cell_length_a and so on) in {', '.join(names) or 'any data block'}.")
 
 
-def _centring(gemmi: Any, structure: Any, angles: np.ndarray) -> str:
+def _centring(gemmi: Any, structure: Any, angles: np.ndarray, path: str | PathLike) -> str:
     """H and R groups alike: a cell of 120 degrees is hexagonal and centred, a rhombohedral cell is primitive."""
     group = structure.spacegroup or gemmi.find_spacegroup_by_name(structure.spacegroup_hm)
+    number = structure.spacegroup_number
+    if group is None and 1 <= number <= 230:
+        group = gemmi.get_spacegroup_reference_setting(number)
+    if group is None and (structure.spacegroup_hm or structure.spacegroup_hall or structure.symops or number):
+        stated = structure.spacegroup_hm or structure.spacegroup_hall or number or "operations only"
+        raise FileError(f'{path} has a space group that is not known: {stated}. Try: read_cif(..., centring="P").')
     letter = group.centring_type() if group else "P"
     if letter in ("H", "R"):
         return "R" if abs(angles[2] - 2 * np.pi / 3) < RHOMBOHEDRAL else "P"
-    return letter if letter in CENTRINGS else "P"
+    return letter

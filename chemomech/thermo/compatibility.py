@@ -99,14 +99,13 @@ def twin(U: Float[Array, "3 3"], axis: Float[Array, "3"]) -> tuple[Twin, Twin]:
     first = 2.0 * (back / safe_denominator(back @ back) - image)
     raw = e - (U @ image) / safe_denominator(image @ image)
     length = safe_sqrt(raw @ raw)
-    exists = length > DISTINCT  # |raw| is the tangent of the angle by which U turns e, so it is a pure number
-    return tuple(
-        _twin(U, jnp.where(exists, a, 0.0), jnp.where(exists, n, e), exists)
-        for a, n in ((first, e), (2.0 * length * image, raw / safe_denominator(length)))
-    )
+    exists = length > DISTINCT  # the tangent of the angle by which U^2 turns e
+    normal = jnp.where(exists, raw / safe_denominator(length), e)
+    return _twin(U, first, e, exists), _twin(U, 2.0 * length * image, normal, exists)
 
 
 def _twin(U, a, n, exists) -> Twin:
+    a = jnp.where(exists, a, 0.0)
     along = inverse(U) @ n
     return Twin(a, n, safe_sqrt(a @ a) * safe_sqrt(along @ along), exists)
 
@@ -202,8 +201,8 @@ def habit_planes(U: Float[Array, "3 3"], a: Float[Array, "3"], n: Float[Array, "
 class TwinSystems(eqx.Module):
     """All twins of a variant that its parent's twofold axes make, types I and II, with what they can do.
 
-    Rows are axes, columns types; `exists` marks the true ones. conditions: CC1, CC2, CC3. f: fraction of the twin in the
-    laminate that fits the parent, where `fits`; m, b: normals and amplitudes of its habit planes, two for f.
+    Rows are axes, columns types; `exists` marks the true ones. conditions: CC1, CC2, CC3. f: fraction of the twin in
+    the laminate that fits the parent, where `fits`; m, b: normals and amplitudes of its habit planes, two for f.
     """
 
     a: Float[Array, "9 2 3"]

@@ -65,9 +65,11 @@ def correspondence(
     for p, q in pairs:
         search = functools.partial(_search, p=p, q=q, centrings=(parent.centring, product.centring))
         if traced:
-            found = _better(found, search(*bases, valid))
+            found = _better(found, search(bases[0], bases[1], valid))
         else:
-            found = _searched_where_promising(found, search, bases, valid, _least_distances(bases, parent, product, p, q))
+            found = _searched_where_promising(
+                found, search, bases, valid, _least_distances(bases, parent, product, p, q)
+            )
     return jax.tree.map(lambda a: a.reshape(*shape, *a.shape[1:]), found)
 
 

@@ -167,8 +167,9 @@ def _check(lattice: Lattice) -> None:
     lengths, angles = (np.asarray(v).reshape(-1, 3)[bad[0]] for v in (lattice.lengths, lattice.angles))
     where = f" (row {bad[0]}, the first of {len(bad)})" if lattice.lengths.ndim > 1 else ""
     raise ConfigError(
-        f"No cell has lengths {_listed(lengths)} m and angles {_listed(np.degrees(angles))} degrees{where}. Try: positive "
-        "lengths; angles in radians (or text, '90 deg'), each less than the other two together, less than 360 in all."
+        f"No cell has lengths {_listed(lengths)} m and angles {_listed(np.degrees(angles))} degrees{where}. Try: "
+        "positive lengths; angles in radians (or text, '90 deg'), each less than the other two together, and all "
+        "together less than 360 degrees."
     )
 
 

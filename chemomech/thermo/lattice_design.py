@@ -22,6 +22,7 @@ ITERATIONS = 200
 STEP = 0.1  # the most by which a logarithm of a length, or an angle, changes at once
 CONVERGED = 1e-13
 GRAIN = 1e-15
+MET = 1e-10  # largest residual of a target that is met
 SHEARED = 1e-4  # a twin with less shear is none
 VARIED = ("product", "parent", "both")
 Target = Callable[[Transformation, Lattice], Float[Array, " m"]]
@@ -134,16 +135,17 @@ def smallest_change(
 def _design(parent, product, matrix, target: Target, move: np.ndarray) -> LatticeDesign:
     def changed(x):
         steps = (move @ x).reshape(2, 6)
-        return tuple(_changed(lattice, step) for lattice, step in zip((parent, product), steps, strict=True))
+        return _changed(parent, steps[0]), _changed(product, steps[1])
 
     def constraint(x):
-        both = changed(x)
-        return target(transformation(*both, matrix), both[0])
+        before, after = changed(x)
+        return target(transformation(before, after, matrix), before)
 
     x = _nearest_root(constraint, move.shape[1])
     residual, steps = constraint(x), (move @ x).reshape(2, 6)
-    met = jnp.max(jnp.abs(residual)) < 1e-10
-    return LatticeDesign(*changed(x), steps, jnp.sqrt(jnp.sum(steps**2)), residual, met)
+    met = jnp.max(jnp.abs(residual)) < MET
+    before, after = changed(x)
+    return LatticeDesign(before, after, steps, safe_sqrt(jnp.sum(steps**2)), residual, met)
 
 
 def required(design: LatticeDesign) -> LatticeDesign:

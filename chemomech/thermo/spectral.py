@@ -38,13 +38,12 @@ def _eigensystem_jvp(primals, tangents):
 def _jacobi(A: Float[Array, "3 3"]) -> tuple[Float[Array, "3"], Float[Array, "3 3"]]:
     """Eigenvalues and vectors by Jacobi's rotations, three a sweep.
 
-    Plain arithmetic for a whole batch at once: faster than a call of LAPACK for each matrix, and it vectorises anywhere.
+    Plain arithmetic for a whole batch at once: faster than a call of LAPACK for each matrix, on any device.
     """
-
 
     def sweep(_, state):
         for p, q, r in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
-            state = _rotated(*state, p, q, r)
+            state = _rotated(state, p, q, r)
         return state
 
     sym = 0.5 * (A + A.T)
@@ -54,9 +53,9 @@ def _jacobi(A: Float[Array, "3 3"]) -> tuple[Float[Array, "3"], Float[Array, "3 
     return jnp.stack(diagonal), jnp.stack(columns, axis=1)
 
 
-def _rotated(diagonal, off, columns, p: int, q: int, r: int):
+def _rotated(state, p: int, q: int, r: int):
     """Turn axes p and q until their entry, kept under the index r of the third axis, vanishes."""
-    d, o, v = list(diagonal), list(off), list(columns)
+    d, o, v = (list(part) for part in state)
     none = o[r] == 0
     cot = (d[q] - d[p]) / jnp.where(none, 1.0, 2.0 * o[r])  # of twice the angle
     tan = jnp.where(none, 0.0, jnp.where(cot < 0, -1.0, 1.0) / (jnp.abs(cot) + jnp.sqrt(cot**2 + 1.0)))

@@ -59,7 +59,7 @@ _SIX = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 def _doubled(products: np.ndarray, p: tuple[int, int], q: tuple[int, int]) -> np.ndarray:
     orders = {(a, i) for a in (p, p[::-1]) for i in (q, q[::-1])}
-    return sum(products[:, a, b, i, j] for (a, b), (i, j) in orders)
+    return np.sum([products[:, a, b, i, j] for (a, b), (i, j) in orders], axis=0)
 
 
 def six(A: Float[Array, "*batch 3 3"]) -> Float[Array, "*batch 6"]:

@@ -53,12 +53,16 @@ def test_rotations_and_other_cells_do_not_matter(name):
     product = strained(parent)
     reference = stretches(parent, Lattice.from_basis(product, parent.centring))
     for turned in (rotation(RNG) @ product, rotation(RNG) @ product):
-        np.testing.assert_allclose(stretches(parent, Lattice.from_basis(turned, parent.centring)), reference, rtol=1e-12)
+        np.testing.assert_allclose(
+            stretches(parent, Lattice.from_basis(turned, parent.centring)), reference, rtol=1e-12
+        )
     again = Lattice.from_basis(rotation(RNG) @ np.asarray(parent.basis), parent.centring)
     np.testing.assert_allclose(stretches(again, Lattice.from_basis(product, parent.centring)), reference, rtol=1e-12)
     table = changes_of_basis()
     for change in table[RNG.integers(0, len(table), 3)]:  # other primitive cells of the same lattices
-        cells = [Lattice.from_basis(b @ change) for b in (np.asarray(parent.primitive), product_primitive(parent, product))]
+        cells = [
+            Lattice.from_basis(b @ change) for b in (np.asarray(parent.primitive), product_primitive(parent, product))
+        ]
         np.testing.assert_allclose(stretches(*cells), reference, rtol=1e-12)
 
 
@@ -154,7 +158,9 @@ def test_a_table_twenty_times_as_large_finds_nothing_better(strain):
     features = np.concatenate([pair_features(table), pair_features(np.swapaxes(adjugate(table), -1, -2))], -1)
     rng = np.random.default_rng(11)
     first = rng.normal(size=(100, 3, 3)) * rng.uniform(1, 4, (100, 1, 3))
-    second = rng.normal(size=first.shape) if strain is None else (np.eye(3) + strain * rng.normal(size=first.shape)) @ first
+    second = (
+        rng.normal(size=first.shape) if strain is None else (np.eye(3) + strain * rng.normal(size=first.shape)) @ first
+    )
     first, second = (b * np.sign(np.linalg.det(b))[:, None, None] for b in (first, second))
     second *= np.cbrt(np.linalg.det(first) / np.linalg.det(second))[:, None, None]
     lattices = [Lattice.from_basis(b) for b in (first, second)]

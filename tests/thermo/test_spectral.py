@@ -50,7 +50,9 @@ def test_derivative_of_two_equal_eigenvalues_is_the_limit_of_central_differences
     A, dA = turned(values), RNG.normal(size=(3, 3))
     dA = dA + dA.T
     slopes = jax.jvp(eigensystem, (A,), (dA,))[1][0]
-    first, second = (np.asarray(eigensystem(A + s * dA)[0] - eigensystem(A - s * dA)[0]) / (2 * s) for s in (1e-4, 5e-5))
+    first, second = (
+        np.asarray(eigensystem(A + s * dA)[0] - eigensystem(A - s * dA)[0]) / (2 * s) for s in (1e-4, 5e-5)
+    )
     np.testing.assert_allclose(slopes, 2 * second - first, atol=1e-7)  # sorted branches differ in h^2, so in h here
 
 

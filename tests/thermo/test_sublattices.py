@@ -11,8 +11,10 @@ from chemomech.thermo.sublattices import adjugate, changes_of_basis, pair_featur
 def test_number_of_sublattices(index, count):
     """The number of subgroups of index n in Z^3 is the sum over divisors d of n of d sigma(d)."""
     found = sublattices(index)
-    assert len(found) == count == sum(
-        d * sum(k for k in range(1, d + 1) if d % k == 0) for d in range(1, index + 1) if index % d == 0
+    assert (
+        len(found)
+        == count
+        == sum(d * sum(k for k in range(1, d + 1) if d % k == 0) for d in range(1, index + 1) if index % d == 0)
     )
     np.testing.assert_allclose(np.linalg.det(found), index)
     for i, H in enumerate(found):  # no two are one lattice
@@ -55,5 +57,7 @@ def test_reduced_bases_are_bases_of_shortest_vectors():
         assert np.all(lengths[1:] >= order[0])
         moves = whole[np.abs(whole).max(1) <= 1]
         for i in range(3):  # Minkowski's conditions
-            assert np.all(np.einsum("ni,ij,nj->n", moves[moves[:, i] == 1], one, moves[moves[:, i] == 1])
-                          >= one[i, i] * (1 - 1e-8))
+            assert np.all(
+                np.einsum("ni,ij,nj->n", moves[moves[:, i] == 1], one, moves[moves[:, i] == 1])
+                >= one[i, i] * (1 - 1e-8)
+            )
