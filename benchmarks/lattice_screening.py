@@ -10,6 +10,7 @@ entry); every other product has a cell of twice the height, and each is given by
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def main() -> None:
     if arguments.child:
         print(json.dumps(measure(arguments.pairs, arguments.max_index)))
         return
-    command = ["python", "-m", "benchmarks.lattice_screening", "--child"]
+    command = [sys.executable, "-m", "benchmarks.lattice_screening", "--child"]
     command += ["--pairs", str(arguments.pairs), "--max-index", str(arguments.max_index)]
     found = run(command, cores=arguments.cores)
     write({"claim": "screening"} | hardware() | {"cores used": arguments.cores} | found, arguments.out)

@@ -57,10 +57,10 @@ def correspondence(
     """
     pairs = _index_pairs(max_index, indices)
     shape = jnp.broadcast_shapes(parent.lengths.shape, product.lengths.shape)[:-1]
-    rows = [jnp.broadcast_to(lattice.basis, (*shape, 3, 3)).reshape(-1, 3, 3) for lattice in (parent, product)]
-    valid = jnp.broadcast_to(parent.valid & product.valid, shape).reshape(-1)
-    bases = [jax.lax.stop_gradient(b) for b in rows]
+    bases, valid = _rows(parent, product, shape)
     traced = any(isinstance(b, jax.core.Tracer) for b in bases)
+    if not traced:
+        bases, valid = [np.asarray(b) for b in bases], np.asarray(valid)
     found = _nothing(len(valid))
     for p, q in pairs:
         search = functools.partial(_search, p=p, q=q, centrings=(parent.centring, product.centring))
@@ -70,7 +70,15 @@ def correspondence(
             found = _searched_where_promising(
                 found, search, bases, valid, _least_distances(bases, parent, product, p, q)
             )
-    return jax.tree.map(lambda a: a.reshape(*shape, *a.shape[1:]), found)
+    return jax.tree.map(lambda a: jnp.asarray(a.reshape(*shape, *a.shape[1:])), found)
+
+
+@eqx.filter_jit
+def _rows(parent: Lattice, product: Lattice, shape: tuple[int, ...]):
+    """Vectors of the cells of each pair, and which pairs are of two lattices."""
+    bases = [jnp.broadcast_to(lattice.basis, (*shape, 3, 3)).reshape(-1, 3, 3) for lattice in (parent, product)]
+    valid = jnp.broadcast_to(parent.valid & product.valid, shape).reshape(-1)
+    return [jax.lax.stop_gradient(b) for b in bases], valid
 
 
 def _index_pairs(max_index: int, indices: Sequence[tuple[int, int]] | None) -> list[tuple[int, int]]:
@@ -97,32 +105,36 @@ def strain_distance(F: Float[Array, "3 3"]) -> Float[Array, ""]:
 
 
 def _nothing(count: int) -> Correspondence:
-    matrix = jnp.broadcast_to(jnp.eye(3), (count, 3, 3))
-    return Correspondence(matrix, jnp.full(count, jnp.inf), jnp.ones((count, 2), int))
+    """In NumPy, whose operations are not compiled: searches of concrete lattices are put together outside JAX."""
+    matrix = np.broadcast_to(np.eye(3), (count, 3, 3))
+    return Correspondence(matrix, np.full(count, np.inf), np.ones((count, 2), int))
 
 
 def _better(old: Correspondence, new: Correspondence) -> Correspondence:
     wins = new.distance < old.distance * (1.0 - TIE)
-    return jax.tree.map(lambda a, b: jnp.where(wins.reshape(-1, *[1] * (a.ndim - 1)), b, a), old, new)
+    xp = jnp if isinstance(wins, jax.Array) else np
+    return jax.tree.map(lambda a, b: xp.where(wins.reshape(-1, *[1] * (a.ndim - 1)), b, a), old, new)
 
 
 def _least_distances(bases, parent: Lattice, product: Lattice, p: int, q: int) -> Float[np.ndarray, " n"]:
     """The distance that a change of volume alone costs: sqrt(3) sinh(|ln J| / 3)."""
     sizes = [np.linalg.det(CENTRINGS[lattice.centring]) for lattice in (parent, product)]
-    volumes = [np.abs(np.linalg.det(np.asarray(b))) * size for b, size in zip(bases, sizes, strict=True)]
+    volumes = [np.abs(np.linalg.det(b)) * size for b, size in zip(bases, sizes, strict=True)]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.abs(np.log(q * volumes[1] / (p * volumes[0])))
     return np.sqrt(3.0) * np.sinh(np.minimum(np.nan_to_num(logs, nan=np.inf), 100.0) / 3.0)
 
 
 def _searched_where_promising(found, search, bases, valid, least) -> Correspondence:
-    rows = np.flatnonzero(np.asarray(valid) & (least < np.asarray(found.distance)))
+    rows = np.flatnonzero(valid & (least < found.distance))
     if len(rows) == 0:
         return found
     padded = np.resize(rows, 1 << (len(rows) - 1).bit_length())  # few sizes, so few programs
     new = search(*(b[padded] for b in bases), valid[padded])
-    kept = _better(jax.tree.map(lambda a: a[rows], found), jax.tree.map(lambda a: a[: len(rows)], new))
-    return jax.tree.map(lambda a, b: a.at[rows].set(b), found, kept)
+    every = jax.tree.map(np.copy, _nothing(len(valid)))
+    for leaf, values in zip(jax.tree.leaves(every), jax.tree.leaves(new), strict=True):
+        leaf[rows] = np.asarray(values)[: len(rows)]
+    return _better(found, every)
 
 
 @eqx.filter_jit

@@ -165,6 +165,8 @@ def screen(
 ) -> Screening:
     """Assess many pairs of lattices: row i of the one batch against row i of the other.
 
+    It looks at numbers, so it runs outside JAX's transformations; `correspondence` and `assess` run inside them too.
+
     Args:
         parents: hosts, all of one centring.
         products: intercalated phases, all of one centring.
@@ -184,13 +186,17 @@ def screen(
     if len(names) != count:
         raise ConfigError(f"There are {len(names)} names for {count} pairs. Try: one name a pair.")
     found = correspondence(parents, products, max_index=max_index, indices=indices)
-    return Screening(names, found, _assess_all(parents, products, found.matrix))
+    group = min(ROWS, count)
+    padded = np.resize(np.arange(count), -(-count // group) * group)  # no group of another size: one program
+    rows = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[padded]), (parents, products, found.matrix))
+    assessed = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[:count]), _assess_all(*rows, group))
+    return Screening(names, found, assessed)
 
 
 @eqx.filter_jit
-def _assess_all(parents: Lattice, products: Lattice, matrices: Float[Array, "n 3 3"]) -> Assessment:
+def _assess_all(parents: Lattice, products: Lattice, matrices: Float[Array, "n 3 3"], group: int) -> Assessment:
     def one(row):
         parent, product, matrix = row
         return assess(parent, product, matrix, twofold_axes(parent)[0])
 
-    return jax.lax.map(one, (parents, products, matrices), batch_size=min(ROWS, len(matrices)))
+    return jax.lax.map(one, (parents, products, matrices), batch_size=group)
