@@ -70,7 +70,7 @@ def correspondence(
             found = _searched_where_promising(
                 found, search, bases, valid, _least_distances(bases, parent, product, p, q)
             )
-    return jax.tree.map(lambda a: jnp.asarray(a.reshape(*shape, *a.shape[1:])), found)
+    return jax.tree.map(lambda a: jnp.asarray(a.reshape((*shape, *a.shape[1:]))), found)
 
 
 @eqx.filter_jit

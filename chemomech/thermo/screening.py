@@ -189,7 +189,8 @@ def screen(
     group = min(ROWS, count)
     padded = np.resize(np.arange(count), -(-count // group) * group)  # no group of another size: one program
     rows = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[padded]), (parents, products, found.matrix))
-    assessed = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[:count]), _assess_all(*rows, group))
+    whole = _assess_all(rows[0], rows[1], rows[2], group)
+    assessed = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[:count]), whole)
     return Screening(names, found, assessed)
 
 
