@@ -132,6 +132,7 @@ def smallest_change(
     return _design(parent, product, matrix, target, _directions(parent, product, vary, keep))
 
 
+@eqx.filter_jit
 def _design(parent, product, matrix, target: Target, move: np.ndarray) -> LatticeDesign:
     def changed(x):
         steps = (move @ x).reshape(2, 6)

@@ -86,6 +86,7 @@ def test_cofactor_conditions_are_met_by_the_nearest_orthorhombic_product():
     assert float(design.size) < 0.03
 
 
+@pytest.mark.slow
 def test_a_tetragonal_product_meets_the_cofactor_conditions_only_without_transformation():
     with pytest.raises(SolveError, match="kept symmetries"):
         smallest_change_to_cofactor(CUBIC, TETRAGONAL, matrix(TETRAGONAL))
