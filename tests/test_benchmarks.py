@@ -320,3 +320,11 @@ def test_device_claims_at_small_size(tmp_path):
         assert case["kernels per iteration"] > case["tangent"]["kernels"] > 0
         assert case["preconditioner"]["GB"] > case["tangent"]["GB"] > 0.0
     assert table.devices([made]).count("\n") == 5
+
+
+@pytest.mark.slow
+def test_screening_of_lattices():
+    """No pair's correspondence strains more than what it was made with."""
+    found = json.loads(started("lattice_screening", "--pairs", 30))
+    assert found["pairs"] == 30
+    assert found["worse"] == 0

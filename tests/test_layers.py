@@ -53,7 +53,7 @@ BELOW["sweep"] = set(BELOW) - {"doctor", "compilation_cache"}
 BELOW["optimize"] = BELOW["sweep"] | {"config", "sweep"}
 BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor", "compilation_cache"}
 BELOW["__main__"] = {"cli"}
-HEAVY = {"gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk"}
+HEAVY = {"gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk", "gemmi"}
 
 
 def modules():
