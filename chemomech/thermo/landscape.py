@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,22 @@ from ..tensors import Vector
 SPAN = (-0.5, 1.5)  # of an energy without a domain: its wells may lie at 0 and 1
 FARTHEST = 18.0  # |ln(c/(1-c))| of the outermost compositions of an open domain
 Curve = Callable[[Scalar], Scalar]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function compiled once for all values of its numbers: floats are traced, whole numbers and texts are not."""
+    run = eqx.filter_jit(function)
+
+    @functools.wraps(function)
+    def call(*arguments, **named):
+        return run(*jax.tree.map(_traced, arguments), **jax.tree.map(_traced, named))
+
+    return cast(Function, call)
+
+
+def _traced(value: Any) -> Any:
+    return jnp.asarray(value) if isinstance(value, float) else value
 
 
 def energy(psi: AbstractFreeEnergy, host: Host, c: Scalar) -> Scalar:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..density import AbstractFreeEnergy, Host, Scalar
@@ -111,13 +110,12 @@ def stability_margin(psi: AbstractFreeEnergy, host: Host, span: Span = None, cou
 
     A regular solution has 4 - 2 chi.
     """
-    f, grid = landscape.scaled(psi, host), _grid(psi, span, count)
-    return landscape.second(f)(_softest(f, jnp.asarray(grid.points)))
+    return _margin(psi, host, _grid(psi, span, count))
 
 
 def critical_composition(psi: AbstractFreeEnergy, host: Host, span: Span = None, count: int = COUNT) -> Scalar:
     """The composition of least f'', where a gap closes last [1]."""
-    return _softest(landscape.scaled(psi, host), jnp.asarray(_grid(psi, span, count).points))
+    return _critical_composition(psi, host, _grid(psi, span, count))
 
 
 def closing(margin: Callable[[Scalar], Scalar], low: float, high: float) -> tuple[Scalar, Bool[Array, ""]]:
@@ -137,7 +135,7 @@ def critical_temperature(
     psi: AbstractFreeEnergy, host: Host, low: float = 1.0, high: float = 5000.0, span: Span = None
 ) -> tuple[Scalar, Bool[Array, ""]]:
     """The temperature above which there is no gap [K], and whether it lies between low and high."""
-    return closing(lambda T: stability_margin(psi, at_temperature(host, T), span), low, high)
+    return _critical_temperature(psi, host, low, high, _grid(psi, span, COUNT))
 
 
 def gaps_at(psi: AbstractFreeEnergy, host: Host, T: Float[Array, " n"], span: Span = None, most: int = MOST) -> Gaps:
@@ -146,8 +144,7 @@ def gaps_at(psi: AbstractFreeEnergy, host: Host, T: Float[Array, " n"], span: Sp
     Args:
         T: temperatures [K].
     """
-    grid = _grid(psi, span, COUNT)
-    return jax.vmap(lambda t: _gaps(psi, at_temperature(host, t), grid, most))(jnp.asarray(parse(T, "K", name="T")))
+    return _gaps_at(psi, host, jnp.asarray(parse(T, "K", name="T")), _grid(psi, span, COUNT), most)
 
 
 def at_temperature(host: Host, T: Scalar) -> Host:
@@ -276,6 +273,27 @@ def chords(
     skips = (kept[1:n] - kept[: n - 1] > 1) & (jnp.arange(1, n) < size)
     first, found = _first(skips, most)
     return kept[first], kept[first + 1], found
+
+
+@eqx.filter_jit
+def _gaps_at(psi, host, T, grid, most):
+    return jax.vmap(lambda t: _gaps(psi, at_temperature(host, t), grid, most))(T)
+
+
+@eqx.filter_jit
+def _margin(psi, host, grid):
+    f = landscape.scaled(psi, host)
+    return landscape.second(f)(_softest(f, jnp.asarray(grid.points)))
+
+
+@eqx.filter_jit
+def _critical_composition(psi, host, grid):
+    return _softest(landscape.scaled(psi, host), jnp.asarray(grid.points))
+
+
+@eqx.filter_jit
+def _critical_temperature(psi, host, low, high, grid):
+    return closing(lambda T: _margin(psi, at_temperature(host, T), grid), low, high)
 
 
 def _first(flags: Bool[Array, " n"], most: int) -> tuple[Int[Array, " k"], Int[Array, ""]]:

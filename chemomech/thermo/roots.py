@@ -1,4 +1,4 @@
-"""Roots and minima that can be differentiated: found by safeguarded iterations, differentiated as implicit functions."""
+"""Roots that can be differentiated: found by safeguarded iterations, differentiated as implicit functions."""
 
 from __future__ import annotations
 

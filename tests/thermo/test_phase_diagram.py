@@ -1,4 +1,4 @@
-"""Phase diagrams of regular solutions to the digits of their closed forms, of several wells, and where there is none."""
+"""Phase diagrams of regular solutions to the digits of their closed forms, of several wells, and without a gap."""
 
 import time
 
@@ -252,6 +252,7 @@ def lopsided(b):
     return cm.RedlichKister(jnp.stack([b, 0.3 * b]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x", [2.3, 3.0, 4.51])
 def test_gradients(x):
     check_gradient(lambda b: phase_diagram.gaps(lopsided(b), ONE, most=1), x)
