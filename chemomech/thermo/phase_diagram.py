@@ -11,6 +11,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..density import AbstractFreeEnergy, Host, Scalar
@@ -213,31 +214,41 @@ def _spinodals(psi, host, grid, most):
     exists = jnp.arange(most) < found
     none = c[jnp.argmin(curvatures)]
 
-    def crossing(inner, outer, there):
-        end = roots.bracketed(bend, c[jnp.minimum(inner, outer)], c[jnp.maximum(inner, outer)])
-        return jnp.where(there, end, none)
+    def crossing(inner, outer):
+        return roots.bracketed(bend, c[jnp.minimum(inner, outer)], c[jnp.maximum(inner, outer)])
 
-    last = len(c) - 1
-    low = jax.vmap(crossing)(starts, jnp.maximum(starts - 1, 0), exists)
-    high = jax.vmap(crossing)(stops, jnp.minimum(stops + 1, last), exists)
+    inner = jnp.concatenate([starts, stops])
+    outer = jnp.clip(inner + jnp.repeat(jnp.array([-1, 1]), most), 0, len(c) - 1)
+    ends = jnp.where(jnp.tile(exists, 2), jax.vmap(crossing)(inner, outer), none)
+    low, high = ends[:most], ends[most:]
     return Spinodals(low, high, exists, found)
 
 
 @eqx.filter_jit
 def _gaps(psi, host, grid, most):
     f, c = landscape.scaled(psi, host), jnp.asarray(grid.points)
-    left, right, found = chords(c, jax.lax.stop_gradient(landscape.on_grid(f, c)), most)
+    values = jax.lax.stop_gradient(landscape.on_grid(f, c))
+    left, right, found = chords(c, values, most)
+    none = _least_bent(grid.points, values)
     exists = jnp.arange(most) < found
-    none = c[jnp.argmin(jax.lax.stop_gradient(landscape.on_grid(landscape.second(f), c)))]
     low, high = jax.vmap(lambda i, j: _tangent(f, c, i, j, grid.open))(left, right)
     low, high = jnp.where(exists, low, none), jnp.where(exists, high, none)
-    return Gaps(low, high, host.RT * jax.vmap(lambda a, b: _slope(f, a, b))(low, high), exists, found)
+    mu = jax.vmap(lambda a, b: _chord(f, a, b)[0])(low, high)
+    return Gaps(low, high, host.RT * mu, exists, found)
 
 
-def _slope(f, a, b):
-    """The slope of the chord, and of f itself where the chord has no length."""
-    same = b - a == 0
-    return jnp.where(same, jax.grad(f)(a), roots.divide(f(b) - f(a), b - a))
+def _chord(f, a, b):
+    """Slope of the chord from a to b, f' where it has no length, and f' at both."""
+    values, slopes = jax.vmap(lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),)))(jnp.stack([a, b]))
+    return jnp.where(b == a, slopes[0], roots.divide(values[1] - values[0], b - a)), slopes
+
+
+def _least_bent(c: Float[np.ndarray, " n"], f: Float[Array, " n"]) -> Scalar:
+    """The composition on the grid where the second divided difference is least."""
+    step = np.diff(c)
+    bend = jnp.diff(jnp.diff(f) / step) / (c[2:] - c[:-2])
+    even = np.minimum(step[1:], step[:-1]) > 0.2 / len(c)  # closer points differ by round-off
+    return jnp.asarray(c)[1 + jnp.argmin(jnp.where(even, bend, jnp.inf))]
 
 
 def chords(
@@ -314,9 +325,9 @@ def _tangent(f: Curve, c, i, j, logistic):
 
     def miss(y):
         a, b = composition(y[0]), composition(y[1])
-        chord = _slope(f, a, b)
-        first = jnp.where(at_start, y[0] - inverse(c[0]), jax.grad(f)(a) - chord)
-        return jnp.stack([first, jnp.where(at_end, y[1] - inverse(c[-1]), jax.grad(f)(b) - chord)])
+        chord, (at_a, at_b) = _chord(f, a, b)
+        first = jnp.where(at_start, y[0] - inverse(c[0]), at_a - chord)
+        return jnp.stack([first, jnp.where(at_end, y[1] - inverse(c[-1]), at_b - chord)])
 
     around = jnp.stack([inverse(c[jnp.clip(k, 0, last)]) for k in (i - 1, i, i + 1, j - 1, j, j + 1)])
     lower, upper = around[jnp.array([0, 3])], around[jnp.array([2, 5])]
@@ -333,7 +344,7 @@ def _softest(f: Curve, c) -> Scalar:
     """Where f'' is least: a root of f''' next to the least on the grid."""
     bend = landscape.second(f)
     k = jnp.argmin(jax.lax.stop_gradient(landscape.on_grid(bend, c)))
-    return roots.bracketed(jax.grad(bend), c[jnp.maximum(k - 1, 0)], c[jnp.minimum(k + 1, len(c) - 1)])
+    return roots.bracketed(landscape.slope(bend), c[jnp.maximum(k - 1, 0)], c[jnp.minimum(k + 1, len(c) - 1)])
 
 
 def _gap_around(known, c):
@@ -345,7 +356,7 @@ def _gap_around(known, c):
 def _transition(psi, host, mu, gap, grid):
     known, unstable = _gaps(psi, host, grid, MOST), _spinodals(psi, host, grid, MOST)
     f, c = landscape.scaled(psi, host), grid.points
-    slope, target = jax.grad(f), mu / host.RT
+    slope, target = landscape.slope(f), mu / host.RT
     low, high = known.low[gap], known.high[gap]
 
     def well(a, b):
@@ -357,7 +368,7 @@ def _transition(psi, host, mu, gap, grid):
     # the branch of each well ends at the spinodals of the gaps beside it
     beyond_left = jnp.max(jnp.where(unstable.exists & (unstable.high <= low), unstable.high, c[0]))
     beyond_right = jnp.min(jnp.where(unstable.exists & (unstable.low >= high), unstable.low, c[-1]))
-    poor, rich = well(beyond_left, poor_end), well(rich_end, beyond_right)
+    poor, rich = jax.vmap(well)(jnp.stack([beyond_left, rich_end]), jnp.stack([poor_end, beyond_right]))
     steps = jnp.linspace(0.0, 1.0, 129)
     between = jax.lax.stop_gradient(poor + steps * (rich - poor))
     heights = jax.lax.stop_gradient(jax.vmap(f)(between) - target * between)
@@ -366,8 +377,10 @@ def _transition(psi, host, mu, gap, grid):
     saddle = jnp.where(poor == poor_end, poor_end, jnp.where(rich == rich_end, rich_end, saddle))
     there, volume = known.exists[gap], host.RT * host.c_max
 
-    def above(x, y):
-        return jnp.where(there, volume * (f(x) - f(y) - target * (x - y)), 0.0)
+    states = jnp.where(there, jnp.stack([poor, saddle, rich]), low)
+    omega = volume * (jax.vmap(f)(states) - target * states)
 
-    poor, saddle, rich = (jnp.where(there, x, low) for x in (poor, saddle, rich))
-    return Transition(poor, saddle, rich, above(saddle, poor), above(saddle, rich), above(poor, rich))
+    def above(x, y):
+        return jnp.where(there, omega[x] - omega[y], 0.0)
+
+    return Transition(states[0], states[1], states[2], above(1, 0), above(1, 2), above(0, 2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,6 +13,7 @@ from ..physics import checks
 from ..physics.eigenstrain import as_sym, symmetric
 from ..tensors import Sym, Tensor, inverse_form
 from ..units import param, parse
+from . import roots
 
 Z = (0.0, 0.0, 1.0)
 
@@ -122,9 +122,7 @@ class Stiffening(AbstractFreeEnergy):
 
 def _least(energy: Any, unknowns: int) -> Scalar:
     """The minimum of a quadratic function; where it does not depend on its argument at all, its value."""
-    zero = jnp.zeros(unknowns)
-    value, slope = jax.value_and_grad(energy)(zero)
-    K = jax.hessian(energy)(zero)
+    (value, slope), (_, K) = roots.linearised(lambda a: roots.linearised(energy, a), jnp.zeros(unknowns))
     idle = jnp.trace(K) == 0
     return value - 0.5 * jnp.where(idle, 0.0, inverse_form(jnp.where(idle, jnp.eye(unknowns), K), slope))
 

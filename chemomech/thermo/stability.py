@@ -216,7 +216,7 @@ def critical_current(
         return jnp.where(lost, 0.0, size / root)
 
     k = jnp.argmax(jax.lax.stop_gradient(jax.vmap(finite)(c)))
-    at = roots.bracketed(jax.grad(finite), c[jnp.maximum(k - 1, 0)], c[jnp.minimum(k + 1, FILLINGS - 1)])
+    at = roots.bracketed(landscape.slope(finite), c[jnp.maximum(k - 1, 0)], c[jnp.minimum(k + 1, FILLINGS - 1)])
     lost = jax.vmap(lambda c: _critical(psi, exchange, host, c, stiffness, direction)[3])(c)
     hopeless = jnp.any(lost)
     return jnp.where(hopeless, jnp.inf, finite(at)), jnp.where(hopeless, c[jnp.argmax(lost)], at)
