@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -77,7 +78,8 @@ class Layer(AbstractFreeEnergy):
 
     def __init__(self, psi: AbstractFreeEnergy, normal: Any = Z, strain: Any = 0.0):
         self.psi = psi
-        self.normal = parse(normal, "1", name="Layer.normal")
+        traced = isinstance(normal, list | tuple) and any(isinstance(n, jax.Array) for n in normal)
+        self.normal = jnp.stack(normal) if traced else parse(normal, "1", name="Layer.normal")
         self.strain = symmetric(strain)
 
     def __check_init__(self):
