@@ -161,7 +161,9 @@ def _phases(parts: _Parts, material: Material, curves: dict[str, Any]) -> list[L
     tangent = _tangent(psi, host, known, first, curves["c"])
     curves |= {"energy": energy - tangent, "envelope": stable - tangent}
     curves |= {"voltage": V0 - mu / float(host.faraday), "stable_voltage": V0 - stable_mu / float(host.faraday)}
-    T = np.linspace(0.6, 1.6, TEMPERATURES) * float(host.T)
+    critical, found = phase_diagram.critical_temperature(psi, host)
+    warmest = 1.05 * float(critical) if bool(found) else 1.6 * float(host.T)
+    T = np.linspace(0.6 * float(host.T), max(warmest, 1.2 * float(host.T)), TEMPERATURES)
     curves |= {"temperatures": T, "gap": _first_gap(psi, host, T)}
     lines = [Line("phases", "chi of this curvature", float(coherency.effective_interaction(psi, host)), "1")]
     hysteresis = voltage.hysteresis_over(psi, host, unstable)
@@ -181,7 +183,6 @@ def _phases(parts: _Parts, material: Material, curves: dict[str, Any]) -> list[L
             Line("phases", f"rich spinodal{tag}", float(unstable.high[k]), "1"),
             Line("phases", f"hysteresis of uniform particles{tag}", float(hysteresis[k]), "V"),
         ]
-    critical, found = phase_diagram.critical_temperature(psi, host)
     return lines + ([Line("phases", "critical temperature", float(critical), "K")] if bool(found) else [])
 
 
@@ -284,10 +285,10 @@ def _film(parts: _Parts, material: Material, curves: dict[str, Any], normal: Any
     strains, c = jnp.linspace(-strain, strain, STRAINS), jnp.asarray(curves["c"])
     V0 = 0.0 if material.V0 is None else float(material.V0)
     energy, path, known = _film_against_strain(psi, host, strains, jnp.asarray(normal), c)
-    curves |= {
-        "strains": np.asarray(strains), "film": np.asarray(energy), "barriers": (np.asarray(path.forward),
-        np.asarray(path.backward)), "plateau": np.asarray(voltage.plateaus(known, host, V0))[:, 0],
-    }  # fmt: skip
+    curves |= {"strains": np.asarray(strains), "film": np.asarray(energy)}
+    if bool(known.exists.any()):
+        curves["barriers"] = (np.asarray(path.forward), np.asarray(path.backward))
+        curves["plateau"] = np.asarray(voltage.plateaus(known, host, V0))[:, 0]
     per_stress, per_strain = _shifts(psi, host, jnp.asarray(normal))
     lines += [
         Line("film", f"voltage per stress along {axis}", float(v), "V/Pa") for axis, v in zip("abc", per_stress[:3])

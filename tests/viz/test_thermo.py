@@ -12,7 +12,7 @@ from chemomech.viz.thermo import draw_sheet
 @pytest.fixture
 def full():
     c, T, e = np.linspace(0.01, 0.99, 50), np.linspace(200.0, 400.0, 9), np.linspace(-0.02, 0.02, 7)
-    well = 1e6 * 16 * (c * (1 - c)) ** 2
+    well = 2e6 * 16 * (c * (1 - c)) ** 2
     low = np.where(T < 350, 0.5 - np.sqrt(np.maximum(350 - T, 0) / 700), 0.5)
     current = np.where(np.abs(c - 0.5) < 0.3, 0.1, 0.0)
     current[25] = np.inf
