@@ -1,4 +1,4 @@
-"""The command line: run, sweep, optimize, check, doctor, materials, report."""
+"""The command line: run, sweep, optimize, check, doctor, materials, thermo, report."""
 
 from __future__ import annotations
 
@@ -203,6 +203,34 @@ def materials(name: Annotated[str | None, typer.Argument(help="Show the table of
     _print_table(("symbol", "value", "source", "mark"), material.table)
     for reference in material.references:
         console.print(f"  {_plain(reference)}", soft_wrap=True)
+
+
+@app.command()
+def thermo(
+    names: Annotated[list[str], typer.Argument(help="Materials; see `chemomech materials`.", metavar="MATERIAL...")],
+    out: Annotated[Path | None, typer.Option(help="Folder; default results/thermo.")] = None,
+    temperature: Annotated[str | None, typer.Option(help='Such as "320 K"; default the material\'s.')] = None,
+    thickness: Annotated[str, typer.Option(help="Of a platelet that reacts on both faces.")] = "20 nm",
+    normal: Annotated[str, typer.Option(help="Of a film, in crystal axes.")] = "0,0,1",
+    strain: Annotated[float, typer.Option(help="Largest in-plane strain of the film.")] = 0.02,
+) -> None:
+    """Phases, coherency, interfaces, films and critical currents of materials, in numbers and a picture; no mesh."""
+    _prepare_jax()
+    from . import materials as library
+    from .thermo import sheet as sheets
+
+    direction, folder = _direction(normal), out or Path("results") / "thermo"
+    with _one_line_warnings():
+        chosen = [library.load(name) for name in names]
+    for material in chosen:
+        made = sheets.sheet(material, temperature, thickness, direction, strain)
+        written = _write_sheet(made, folder)
+        console = _console()
+        console.print(f"[bold]{_plain(made.title)}[/]  {_plain(material.formula)}")
+        _print_table(("section", "quantity", "value", "unit"), _sheet_rows(made))
+        for text in made.missing:
+            console.print(f"  {_plain(text)}", soft_wrap=True)
+        console.print(f"picture: {_plain(str(written))}", soft_wrap=True)
 
 
 @app.command()
@@ -451,6 +479,48 @@ def _optimise(planned: Any, folder: Path, resume: bool) -> None:
     if not summary["limits met"]:
         _warn("no design met all limits")
     console.print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
+
+
+# --- parts of a sheet ---------------------------------------------------------------------------------------------
+
+
+def _direction(text: str) -> tuple[float, ...]:
+    try:
+        n = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        n = ()
+    if len(n) != 3 or not any(n):
+        raise ConfigError(f'--normal "{text}" is no direction. Write three numbers, such as 0,0,1.')
+    return n
+
+
+def _sheet_rows(made: Any) -> Iterator[tuple[str, ...]]:
+    section = ""
+    for line in made.lines:
+        unit = "" if line.unit == "1" else line.unit
+        yield (line.section if line.section != section else "", line.name, f"{line.value:.5g}", unit)
+        section = line.section
+
+
+def _write_sheet(made: Any, folder: Path) -> Path:
+    """NAME.csv and NAME.png in the folder; the path of the picture."""
+    import csv
+
+    from .errors import FileError
+    from .viz import thermo as pictures
+    from .viz.style import save
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{made.title}.csv").open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(("section", "quantity", "value", "unit"))
+            table.writerows((line.section, line.name, repr(line.value), line.unit) for line in made.lines)
+        return save(lambda: pictures.draw_sheet(made.title, made.curves), folder / f"{made.title}.png")
+    except OSError as error:
+        raise FileError(
+            f"Cannot write to {folder}: {error.strerror or error}. Choose another folder with --out."
+        ) from None
 
 
 # --- printing -----------------------------------------------------------------------------------------------------

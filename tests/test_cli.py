@@ -205,3 +205,25 @@ def test_a_bug_is_one_message_and_a_traceback_only_on_request(tmp_path, monkeypa
     assert "please report" in quiet.output
     assert "Traceback" not in quiet.output
     assert "Traceback" in loud.output
+
+
+@pytest.mark.slow
+def test_thermo_prints_and_draws_the_sheet(tmp_path):
+    result = invoke("thermo", "silicon", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "least modulus B" in result.output
+    assert "no free energy of mixing: phases, interfaces, currents" in " ".join(result.output.split())
+    rows = (tmp_path / "silicon.csv").read_text().splitlines()
+    assert rows[0] == "section,quantity,value,unit"
+    modulus = next(float(row.split(",")[2]) for row in rows if "least modulus B" in row)
+    assert modulus == pytest.approx(2 * 50e9 * (1.20e-5 * 278000 / 3) ** 2 / (1 - 0.22), rel=1e-6)
+    assert (tmp_path / "silicon.png").stat().st_size > 10_000
+
+
+def test_thermo_says_what_is_wrong(tmp_path):
+    unknown = invoke("thermo", "LiFePO")
+    assert unknown.exit_code == 1
+    assert 'Did you mean "LiFePO4"' in unknown.output
+    crooked = invoke("thermo", "silicon", "--normal", "0,0")
+    assert crooked.exit_code == 1
+    assert "is no direction. Write three numbers" in " ".join(crooked.output.split())

@@ -15,7 +15,7 @@ BELOW = {
     "solve": {"errors"},
     "geometry": {"errors", "fem"},
     "physics": {"errors", "units", "tensors", "density"},
-    "thermo": {"errors", "units", "tensors", "density", "physics"},
+    "thermo": {"errors", "units", "tensors", "density", "physics", "materials"},
     "materials": {"errors", "units", "tensors", "density", "physics"},
 }
 BELOW["problem"] = set(BELOW) - {"geometry"}

@@ -1,4 +1,4 @@
-"""Coherency strain energy of a composition wave, from second derivatives of the free energy."""
+"""Coherency strain energy of a composition wave, from second derivatives of the free energy; its softest direction."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ..density import AbstractFreeEnergy, Host, Local
 from ..tensors import Tensor, Vector, inverse_form
+from . import landscape, phase_diagram, roots
+from .relaxed import Layer
 
-_PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+DIRECTIONS = 200  # normals that are looked at before Newton's steps: about 9 degrees apart
+STARTS = 4  # local minima among them from which Newton's steps start
 
 
 class Curvatures(eqx.Module):
@@ -43,11 +46,21 @@ def curvatures(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host)
 def stress_free(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host) -> Float[Array, "3 3"]:
     """The displacement gradient that a free body takes at uniform composition c (one Newton step: psi is quadratic)."""
 
-    def energy(H):
-        return _uniform(psi, host, jnp.asarray(c, float), jnp.zeros(3), H.reshape(3, 3))
+    def energy(e):
+        return _uniform(psi, host, jnp.asarray(c, float), jnp.zeros(3), _symmetric(e))
 
-    zero = jnp.zeros(9)
-    return -(jnp.linalg.pinv(jax.hessian(energy)(zero), hermitian=True) @ jax.grad(energy)(zero)).reshape(3, 3)
+    zero = jnp.zeros(6)
+    K = jax.hessian(energy)(zero)
+    idle = jnp.trace(K) == 0  # an energy without strain: the body keeps its shape
+    return -_symmetric(jnp.linalg.solve(jnp.where(idle, jnp.eye(6), K), jnp.where(idle, 0.0, jax.grad(energy)(zero))))
+
+
+_stress_free = landscape.compiled(stress_free)
+
+
+def _symmetric(e: Float[Array, "6"]) -> Float[Array, "3 3"]:
+    """The tensor of components xx, yy, zz, yz, xz, xy."""
+    return jnp.stack([e[jnp.array(row)] for row in ((0, 5, 4), (5, 1, 3), (4, 3, 2))])
 
 
 def _uniform(psi, host, c, grad_c, H):
@@ -84,7 +97,7 @@ def coherency_modulus(psi: AbstractFreeEnergy, n, host: Host, c: float = 0.5) ->
         c: composition, which matters when the stiffness or misfit are not linear in c.
     """
     n = jnp.asarray(n, dtype=float)
-    return relaxed_curvature(curvatures(psi, c, host), n / jnp.linalg.norm(n))
+    return relaxed_curvature(curvatures(psi, jnp.asarray(c, dtype=float), host), n / jnp.linalg.norm(n))
 
 
 def normals(dim: int, count: int = 181) -> Float[np.ndarray, "k 3"]:
@@ -103,3 +116,110 @@ def softest(k: Curvatures, directions: Float[Array, "k 3"]) -> tuple[Float[Array
     values = jax.vmap(lambda n: relaxed_curvature(k, n))(directions)
     best = jnp.argmin(values)
     return values[best], directions[best]
+
+
+# --- the softest of all directions, as a differentiable function of the material ---
+
+
+class Softest(eqx.Module):
+    """The direction in which a composition wave costs least.
+
+    modulus: B(n) [J/m^3]; normal: unit vector in crystal axes; degenerate: B does not change to second order along some
+    direction around the normal (every direction of an isotropic body), so that the normal is one of many and its
+    derivative along them is set to 0.
+    """
+
+    modulus: Float[Array, ""]
+    normal: Float[Array, "3"]
+    degenerate: Bool[Array, ""]
+
+
+def spread_normals(count: int = DIRECTIONS) -> Float[np.ndarray, "k 3"]:
+    """Unit normals evenly over a half sphere, on a spiral with the golden angle."""
+    z = 1.0 - (np.arange(count) + 0.5) / count
+    turn = np.pi * (3.0 - np.sqrt(5.0)) * np.arange(count)
+    rim = np.sqrt(1.0 - z**2)
+    return np.stack([rim * np.cos(turn), rim * np.sin(turn), z], axis=1)
+
+
+@eqx.filter_jit
+def softest_normal(k: Curvatures, count: int = DIRECTIONS) -> Softest:
+    """The least relaxed curvature f'' + B(n) over all directions, and its normal.
+
+    The lowest local minima among `count` directions, each followed by Newton's steps on the sphere. Of equal minima
+    any one is returned. `excess` certifies the result by a dense scan.
+
+    Args:
+        k: second derivatives; those of the elastic part alone give B(n).
+        count: directions that are looked at first.
+    """
+    directions = spread_normals(count)
+    values = jax.vmap(lambda n: relaxed_curvature(k, n))(jnp.asarray(directions))
+    size = jax.lax.stop_gradient(jnp.max(jnp.abs(values)))
+    size = jnp.where(size > 0, size, 1.0)
+    lowest = values <= jnp.min(values[_neighbours(count)], axis=1)
+    _, starts = jax.lax.top_k(jnp.where(lowest, -values, -jnp.inf), min(STARTS, count))
+    normals = jax.vmap(lambda n: _stationary(k, n, size))(jnp.asarray(directions)[starts])
+    found = jax.vmap(lambda n: relaxed_curvature(k, n))(normals)
+    best = jnp.argmin(found)
+    n = normals[best]
+    bend = jax.hessian(_around(k, jax.lax.stop_gradient(n), size))(jnp.zeros(2))
+    return Softest(found[best], n, jnp.min(jnp.linalg.eigvalsh(bend)) < 1e-6)
+
+
+@eqx.filter_jit
+def excess(k: Curvatures, softest: Softest, count: int = 361) -> Float[Array, ""]:
+    """How far a dense scan of the half sphere stays above the softest direction [J/m^3]; below 0 it was missed."""
+    return jnp.min(jax.vmap(lambda n: relaxed_curvature(k, n))(normals(3, count))) - softest.modulus
+
+
+def _neighbours(count: int) -> np.ndarray:
+    """The eight nearest other directions of each, n and -n being one."""
+    n = spread_normals(count)
+    return np.argsort(-np.abs(n @ n.T), axis=1)[:, 1:9]
+
+
+def _around(k: Curvatures, n: Float[Array, "3"], size):
+    """B over `size` at a point of the plane that touches the sphere in n."""
+    return lambda x: relaxed_curvature(k, _turned(n, x)) / size
+
+
+def _turned(n: Float[Array, "3"], x: Float[Array, "2"]) -> Float[Array, "3"]:
+    """The direction of a point of the plane that touches the sphere in n."""
+    first = _unit(jnp.cross(n, jnp.eye(3)[jnp.argmin(jnp.abs(n))]))
+    return _unit(n + x[0] * first + x[1] * jnp.cross(n, first))
+
+
+def _unit(n: Float[Array, "3"]) -> Float[Array, "3"]:
+    return n / jnp.sqrt(jnp.sum(n**2))
+
+
+def _stationary(k: Curvatures, n: Float[Array, "3"], size) -> Float[Array, "3"]:
+    """The direction next to n at which B is stationary."""
+    reach = 0.5 * jnp.ones(2)
+    return _turned(n, roots.newton(jax.grad(_around(k, n, size)), jnp.zeros(2), -reach, reach))
+
+
+# --- phases that stay coherent ---
+
+
+def coherent(
+    psi: AbstractFreeEnergy, normal: Float[Array, "3"], host: Host, c: Float[Array, ""] | float = 0.5
+) -> Layer:
+    """The energy of composition of coherent lamellae with a given normal, in a body of mean composition c
+
+    f(c) + B(n)/2 (c - c_mean)^2 where the misfit is linear and the stiffness uniform; `phase_diagram` gives from it the
+    coherent spinodal and binodal, `interface` the coherent interface.
+
+    Args:
+        psi: stored energy, chemical and elastic.
+        normal: of the lamellae, in crystal axes.
+        host: shared constants.
+        c: mean composition, whose stress-free strain the plane of the lamellae keeps [1].
+    """
+    return Layer(psi, normal, _stress_free(psi, c, host))
+
+
+def effective_interaction(psi: AbstractFreeEnergy, host: Host) -> Float[Array, ""]:
+    """chi of the regular solution with the same least curvature; of a coherent energy chi - B/(2 R T c_max) [1]."""
+    return 2.0 - 0.5 * phase_diagram.stability_margin(psi, host)

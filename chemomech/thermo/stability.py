@@ -1,8 +1,10 @@
-"""Growth rate of a small composition wave on a uniform state, driven or at rest."""
+"""Growth rate of a small composition wave on a uniform state, driven or at rest; currents that keep it uniform."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,9 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..density import AbstractFreeEnergy, AbstractPotential, Host, Local
+from ..density import AbstractFreeEnergy, AbstractPotential, Host, Local, Scalar
+from ..errors import ConfigError
+from ..physics import checks
+from ..physics.interface import AbstractExchangeCurrent, ButlerVolmer, overpotential
+from ..physics.transport import AbstractMobility, DegenerateMobility
 from ..tensors import Tensor, Vector
+from . import landscape, roots
 from .coherency import Curvatures, curvatures, relaxed_curvature, stress_free
+from .phase_diagram import Span, critical_composition, gaps, spinodals
+
+FILLINGS = 400  # compositions at which a driven filling is looked at
 
 
 class Linearisation(eqx.Module):
@@ -113,3 +123,206 @@ def fastest_growth(psi, kinetics, host: Host, c, V, directions: Float[Array, "k 
 def wave_numbers(smallest: float, largest: float, count: int = 40) -> Float[np.ndarray, " w"]:
     """Logarithmic range of wave numbers, with zero in front [1/m]."""
     return np.concatenate([[smallest * 1e-3], np.geomspace(smallest, largest, count)])
+
+
+# --- uniform filling under a current, limited by its reaction ---
+
+
+def _compiled_reaction(function: Callable) -> Callable:
+    """Compiled, after a look at the charge-transfer coefficient, which a compiled function could not judge."""
+    run = landscape.compiled(function)
+
+    @functools.wraps(function)
+    def call(psi: AbstractFreeEnergy, exchange: AbstractExchangeCurrent, *rest: Any, **named: Any) -> Any:
+        alpha = getattr(exchange, "alpha", 0.5)
+        if checks.is_concrete(alpha) and not np.allclose(alpha, 0.5):
+            raise ConfigError(
+                f"{type(exchange).__name__}.alpha = {alpha}: the closed form of a driven filling is that of alpha = "
+                "0.5. For another alpha use `growth_rate` with a ButlerVolmer of it."
+            )
+        return run(psi, exchange, *rest, **named)
+
+    return call
+
+
+@_compiled_reaction
+def driven_growth(
+    psi: AbstractFreeEnergy,
+    exchange: AbstractExchangeCurrent,
+    host: Host,
+    c: Scalar,
+    i: Scalar,
+    stiffness: Scalar = 0.0,
+) -> Scalar:
+    """s of a small difference in composition while all of a body, or all particles, fill at one voltage [A/m^2]
+
+    s = i dln(i0)/dc - sqrt(i0^2 + i^2/4) [f'' + stiffness]/(R T c_max): the difference is multiplied by exp of the
+    integral of s/i over c. In seconds its rate is s A/(F c_max V) for a body of volume V and reacting surface A.
+
+    Args:
+        psi: an energy of composition, whose derivative is mu.
+        exchange: exchange current density, alpha = 1/2.
+        host: shared constants.
+        c: composition [1].
+        i: current density, insertion positive [A/m^2].
+        stiffness: B(n) + kappa k^2 of the wave [J/m^3].
+
+    Raises:
+        ConfigError: the charge-transfer coefficient is not 1/2.
+
+    Source: Bazant, Acc. Chem. Res. 46 (2013) 1144, doi:10.1021/ar300145c; Cogswell, Bazant, ACS Nano 6 (2012) 2215.
+    """
+    mu, gain = landscape.potential(psi, host, c), _gain(psi, host, c, stiffness)
+    reaction, c = ButlerVolmer(exchange), jnp.asarray(c, dtype=float)
+    shift = jnp.log(exchange.ion_activity()) * host.RT
+    V = overpotential(i, _exchange(exchange, host, c, mu), host) - (mu - shift) / host.faraday
+
+    def current(c, mu):
+        return reaction.current(_local(host, c, mu, jnp.zeros(3), V))
+
+    return jax.jvp(current, (c, mu), (jnp.ones_like(c), gain))[1]
+
+
+@_compiled_reaction
+def critical_current_at(
+    psi: AbstractFreeEnergy, exchange: AbstractExchangeCurrent, host: Host, c: Scalar, stiffness: Scalar = 0.0,
+    direction: int = 1,
+) -> Scalar:  # fmt: skip
+    """The current density above which a uniform filling is stable at c: s = 0 of `driven_growth`, solved for i [A/m^2]
+
+    i = i0 |g|/sqrt(L^2 - g^2/4) with L = dln(i0)/dc, g = [f'' + stiffness]/(R T c_max) < 0; 0 where the uniform state
+    is stable at rest, infinite where no current makes it so.
+
+    Args:
+        direction: 1 for insertion, -1 for extraction; the current is returned positive.
+        psi, exchange, host, c, stiffness: as for `driven_growth`.
+    """
+    size, root, _, lost = _critical(psi, exchange, host, c, stiffness, direction)
+    return jnp.where(lost, jnp.inf, size / root)
+
+
+@_compiled_reaction
+def critical_current(
+    psi: AbstractFreeEnergy, exchange: AbstractExchangeCurrent, host: Host, stiffness: Scalar = 0.0, direction: int = 1
+) -> tuple[Scalar, Scalar]:
+    """The current density above which filling is stable at every composition [A/m^2], and where it is lost last [1].
+
+    Infinite where no current is enough. Arguments as for `critical_current_at`; the energy's domain is (0, 1).
+    """
+    c = jnp.asarray((np.arange(FILLINGS) + 0.5) / FILLINGS)
+
+    def finite(c):
+        size, root, _, lost = _critical(psi, exchange, host, c, stiffness, direction)
+        return jnp.where(lost, 0.0, size / root)
+
+    k = jnp.argmax(jax.lax.stop_gradient(jax.vmap(finite)(c)))
+    at = roots.bracketed(landscape.slope(finite), c[jnp.maximum(k - 1, 0)], c[jnp.minimum(k + 1, FILLINGS - 1)])
+    lost = jax.vmap(lambda c: _critical(psi, exchange, host, c, stiffness, direction)[3])(c)
+    hopeless = jnp.any(lost)
+    return jnp.where(hopeless, jnp.inf, finite(at)), jnp.where(hopeless, c[jnp.argmax(lost)], at)
+
+
+@_compiled_reaction
+def amplification(
+    psi: AbstractFreeEnergy, exchange: AbstractExchangeCurrent, host: Host, i: Scalar, stiffness: Scalar = 0.0,
+    count: int = 4000,
+) -> Scalar:  # fmt: skip
+    """G, the integral of s/|i| over all c where s > 0: a difference grows by at most exp(G) in one filling [1].
+
+    Args:
+        i: current density, insertion positive [A/m^2].
+        count: compositions of the midpoint rule.
+        psi, exchange, host, stiffness: as for `driven_growth`.
+    """
+    c = jnp.asarray((np.arange(count) + 0.5) / count)
+    s = jax.vmap(lambda c: driven_growth(psi, exchange, host, c, i, stiffness))(c)
+    return jnp.mean(jnp.maximum(s, 0.0)) / jnp.abs(i)
+
+
+def c_rate(i: Scalar, host: Host, depth: Scalar) -> Scalar:
+    """i 3600/(F c_max depth), the C-rate of a current density [1/h]; depth is volume over reacting surface [m].
+
+    Half the thickness of a platelet that reacts on both faces, a third of the radius of a sphere.
+    """
+    return 3600.0 * i / (host.faraday * host.c_max * depth)
+
+
+# --- uniform filling limited by diffusion ---
+
+
+@landscape.compiled
+def chemical_diffusivity(
+    psi: AbstractFreeEnergy, host: Host, c: Scalar, D: Scalar, mobility: AbstractMobility | None = None
+) -> Scalar:
+    """D_chem = D f(c) psi''/c_max^2, negative inside the spinodal [m^2/s]
+
+    Args:
+        D: tracer diffusivity [m^2/s].
+        mobility: the factor f of `Diffusion`; None: c_max c(1-c)/(R T).
+        psi, host, c: as for `driven_growth`.
+    """
+    mobility = DegenerateMobility() if mobility is None else mobility
+    zero = jnp.zeros(())
+    factor = mobility(_local(host, jnp.asarray(c, dtype=float), zero, jnp.zeros(3), zero))
+    return D * factor * landscape.curvature(psi, host, c) / host.c_max**2
+
+
+def morphology_group(
+    psi: AbstractFreeEnergy, host: Host, flux: Scalar, width: Scalar, D: Scalar, gap: int = 0, span: Span = None
+) -> Scalar:
+    """Pi = flux width/(c_max D_chem(c_b) (c_s - c_b)): what drives the surface from binodal to spinodal [1]
+
+    Small: an intercalation wave; large: a shell around a core. Infinite where there is no gap.
+
+    Args:
+        flux: molar flux through the surface [mol/(m^2 s)].
+        width: of the particle [m].
+        D: tracer diffusivity, with mobility c(1-c) [m^2/s].
+        psi, host, gap, span: as for `phase_diagram.gaps`.
+    """
+    known = gaps(psi, host, span)
+    phase, limit = known.low[gap], spinodals(psi, host, span).low[gap]
+    there = known.exists[gap] & (limit > phase)
+    speed = host.c_max * chemical_diffusivity(psi, host, phase, D) * (limit - phase)
+    return jnp.where(there, flux * width / jnp.where(there, speed, 1.0), jnp.inf)
+
+
+def separation_group(
+    psi: AbstractFreeEnergy, host: Host, flux: Scalar, depth: Scalar, D: Scalar, kappa: Scalar, span: Span = None
+) -> Scalar:
+    """Pi_sep = s_m t: growth rate of the fastest wave times the time that filling spends in the spinodal [1]
+
+    s_m = M f''^2/(4 kappa c_max^2) at the least f'', t = (c_s' - c_s) c_max depth/flux. Phases form above about 5 and
+    not below about 1; 0 where nothing is unstable.
+
+    Args:
+        depth: volume over surface [m].
+        kappa: gradient coefficient [J/m].
+        flux, D, psi, host, span: as for `morphology_group`.
+    """
+    c = critical_composition(psi, host, span)
+    bend = jnp.minimum(landscape.curvature(psi, host, c), 0.0)
+    rate = chemical_diffusivity(psi, host, c, D) * bend / (4.0 * kappa)
+    unstable = spinodals(psi, host, span)
+    return rate * (unstable.high[0] - unstable.low[0]) * host.c_max * depth / flux
+
+
+def _gain(psi, host, c, stiffness):
+    """dmu/dc of a wave [J/mol]."""
+    return (landscape.curvature(psi, host, c) + stiffness) / host.c_max
+
+
+def _exchange(exchange, host, c, mu):
+    return jnp.asarray(exchange(_local(host, c, mu, jnp.zeros(3), jnp.zeros(()))))
+
+
+def _critical(psi, exchange, host, c, stiffness, direction):
+    """|g| i0, sqrt(L^2 - g^2/4), whether c is unstable at rest, and whether it is so at every current."""
+    c, mu, gain = jnp.asarray(c, dtype=float), landscape.potential(psi, host, c), _gain(psi, host, c, stiffness)
+    i0, slope = jax.jvp(lambda c, mu: _exchange(exchange, host, c, mu), (c, mu), (jnp.ones_like(c), gain))
+    g, L = gain / host.RT, slope / i0
+    unstable = g < 0
+    square = L**2 - 0.25 * g**2
+    held = (square > 0) & (direction * L < 0)
+    size = jnp.where(unstable, -g * i0, 0.0)
+    return size, jnp.sqrt(jnp.where(held, square, 1.0)), unstable, unstable & ~held

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 import chemomech as cm
 from chemomech import config
 from chemomech.fem.mesh import elevate, rectangle
+from chemomech.thermo.phase_diagram import gaps
 
 CHI, E, NU, D = 3.0, 60e9, 0.3, 1e-14
 HOST = cm.Host(c_max=2.29e4)
@@ -185,7 +186,7 @@ def lamella_trough(chi, period):
     def f(c):
         return c * np.log(c) + (1 - c) * np.log(1 - c) + chi * c * (1 - c)
 
-    binodal = brentq(lambda c: np.log(c / (1 - c)) + chi * (1 - 2 * c), 1e-6, 0.5 - np.sqrt(0.25 - 0.5 / chi))
+    binodal = float(gaps(cm.RegularSolution(chi=chi), cm.Host.dimensionless()).low[0])
 
     def half_period(above):
         """2 int dc/c' from c_min to 1/2, with c = c_min + above sinh^2 w to resolve the flat trough."""

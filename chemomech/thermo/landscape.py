@@ -1,0 +1,126 @@
+"""A free energy as a function of composition alone: energy, chemical potential, curvature, and a grid to look at it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..density import AbstractFreeEnergy, Host, Local, Scalar
+from ..errors import ChemomechError, ConfigError
+from ..tensors import Vector
+
+SPAN = (-0.5, 1.5)  # of an energy without a domain: its wells may lie at 0 and 1
+FARTHEST = 18.0  # |ln(c/(1-c))| of the outermost compositions of an open domain
+Curve = Callable[[Scalar], Scalar]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """The function compiled once for all values of its numbers: floats are traced, whole numbers and texts are not."""
+    run = eqx.filter_jit(function)
+
+    @functools.wraps(function)
+    def call(*arguments, **named):
+        return run(*jax.tree.map(_traced, arguments), **jax.tree.map(_traced, named))
+
+    return cast(Function, call)
+
+
+def _traced(value: Any) -> Any:
+    return jnp.asarray(value) if isinstance(value, float) else value
+
+
+def energy(psi: AbstractFreeEnergy, host: Host, c: Scalar) -> Scalar:
+    """psi at composition c without gradients [J/m^3].
+
+    Raises:
+        ConfigError: psi needs more than a composition, such as a strain.
+    """
+    zero = jnp.zeros_like(jnp.asarray(c, dtype=float))
+    still = Vector(zero, zero, zero)
+    try:
+        return psi(Local({"c": jnp.asarray(c, dtype=float), "grad_c": still}, host, still, zero, zero))
+    except ConfigError:
+        raise
+    except ChemomechError as error:
+        raise ConfigError(
+            f"This is no energy of composition alone. {str(error).split('.')[0]}. Say how the body may move: Free(psi) "
+            "for a stress-free one, Layer(psi, normal) for a coherent lamella or a film."
+        ) from None
+
+
+def scaled(psi: AbstractFreeEnergy, host: Host) -> Curve:
+    """c -> psi/(R T c_max) [1]; its derivative is mu/(R T)."""
+    return lambda c: energy(psi, host, c) / (host.RT * host.c_max)
+
+
+def potential(psi: AbstractFreeEnergy, host: Host, c: Scalar) -> Scalar:
+    """mu = (1/c_max) dpsi/dc [J/mol]"""
+    return slope(scaled(psi, host))(jnp.asarray(c, dtype=float)) * host.RT
+
+
+def curvature(psi: AbstractFreeEnergy, host: Host, c: Scalar) -> Scalar:
+    """d2psi/dc2 [J/m^3]"""
+    return second(scaled(psi, host))(jnp.asarray(c, dtype=float)) * host.RT * host.c_max
+
+
+def slope(f: Curve) -> Curve:
+    """f', forwards: of one variable the smaller program."""
+    return lambda c: jax.jvp(f, (c,), (jnp.ones_like(c),))[1]
+
+
+def second(f: Curve) -> Curve:
+    """f''"""
+    return slope(slope(f))
+
+
+def span_of(psi: AbstractFreeEnergy, span: tuple[float, float] | None = None) -> tuple[float, float]:
+    """The compositions that are looked at: as given, the energy's own domain, those of its table, or (-0.5, 1.5)."""
+    if span is not None:
+        if not span[0] < span[1]:
+            raise ConfigError(f"span = {span}: the smaller composition comes first.")
+        return span
+    domains = [term.domain for term in psi.terms() if term.domain is not None]
+    if domains:
+        return max(low for low, _ in domains), min(high for _, high in domains)
+    tables = [np.asarray(t.knots) for t in psi.terms() if isinstance(getattr(t, "knots", None), np.ndarray)]
+    return (float(tables[0][0]), float(tables[0][-1])) if tables else SPAN
+
+
+class Grid(NamedTuple):
+    """Increasing compositions, half of them even; of an open domain (0, 1) the others crowd towards its ends.
+
+    Plain numbers, so that a compiled function knows them.
+    """
+
+    low: float
+    high: float
+    count: int
+    open: bool
+
+    @property
+    def points(self) -> Float[np.ndarray, " n"]:
+        """The compositions [1]."""
+        if not self.open:
+            return np.linspace(self.low, self.high, self.count)
+        crowded = 1.0 / (1.0 + np.exp(-np.linspace(-FARTHEST, FARTHEST, self.count // 2)))
+        return np.union1d(crowded, np.linspace(self.low, self.high, self.count - self.count // 2 + 2)[1:-1])
+
+
+def grid_of(psi: AbstractFreeEnergy, span: tuple[float, float] | None, count: int) -> Grid:
+    """The compositions that are looked at, see `span_of`."""
+    low, high = span_of(psi, span)
+    mixing = any(term.domain == (0.0, 1.0) for term in psi.terms())  # mu goes to infinity at both ends
+    return Grid(low, high, count, mixing and (low, high) == (0.0, 1.0))
+
+
+def on_grid(f: Curve, c: Float[np.ndarray, " n"]) -> Float[Array, " n"]:
+    """f at every composition."""
+    return jax.vmap(f)(jnp.asarray(c))

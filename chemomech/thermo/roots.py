@@ -1,0 +1,102 @@
+"""Roots that can be differentiated: found by safeguarded iterations, differentiated as implicit functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Number = Float[Array, ""]
+TINY = 1e-12  # of a slope that counts as none
+
+
+def divide(a: Number, b: Number) -> Number:
+    """a / b, and 0 where b is 0: a degenerate root moves nowhere."""
+    zero = b == 0
+    return jnp.where(zero, 0.0, a / jnp.where(zero, 1.0, b))
+
+
+def linearised(f: Callable, x: Float[Array, " n"]) -> tuple[Any, Any]:
+    """f(x), and its derivatives along the axes in front, in one program: the parts of f are not written out again."""
+    along = jax.vmap(lambda e: jax.jvp(f, (x,), (e,)), out_axes=(None, 0))
+    return along(jnp.eye(len(x)))
+
+
+def bracketed(f: Callable[[Number], Number], low: Number, high: Number, iterations: int = 50) -> Number:
+    """The root of f between low and high, by Newton steps that bisect where they would leave the bracket.
+
+    Without a change of sign: the end where f is nearer to one. Derivatives are those of the implicit function.
+
+    Args:
+        f: what vanishes; closes over parameters.
+        low, high: the bracket.
+        iterations: Newton steps and bisections.
+    """
+    low, high = jnp.asarray(low, dtype=float), jnp.asarray(high, dtype=float)
+    ends = jax.lax.stop_gradient((low, high))
+    at_low, at_high = jax.lax.stop_gradient(jax.vmap(f)(jnp.stack([low, high])))
+    rising = jnp.sign(at_high - at_low)
+
+    def solve(f, x):
+        def step(_, state):
+            left, right, x = state
+            value, slope = jax.jvp(f, (x,), (jnp.ones_like(x),))
+            below = value * rising < 0
+            left, right = jnp.where(below, x, left), jnp.where(below, right, x)
+            newton = x - divide(value, slope)
+            inside = (newton > left) & (newton < right) & (slope != 0)
+            return left, right, jnp.where(value == 0, x, jnp.where(inside, newton, 0.5 * (left + right)))
+
+        return jax.lax.fori_loop(0, iterations, step, (*ends, x))[2]
+
+    found = jax.lax.custom_root(f, 0.5 * (ends[0] + ends[1]), solve, lambda g, y: divide(y, g(jnp.ones_like(y))))
+    nearer = jnp.where(jnp.abs(at_low) <= jnp.abs(at_high), low, high)
+    return jnp.where((at_low * at_high < 0), found, nearer)
+
+
+def newton(
+    f: Callable[[Float[Array, "2"]], Float[Array, "2"]],
+    x: Float[Array, "2"],
+    lower: Float[Array, "2"],
+    upper: Float[Array, "2"],
+    iterations: int = 12,
+) -> Float[Array, "2"]:
+    """The root of two equations next to x, by Newton steps none of which goes more than half-way to a bound.
+
+    Derivatives are those of the implicit function; along a direction in which f does not change they are 0.
+
+    Args:
+        f: what vanishes, of size one; closes over parameters.
+        x: start.
+        lower, upper: bounds of every unknown.
+        iterations: Newton steps.
+    """
+    x, lower, upper = jax.lax.stop_gradient((x, lower, upper))
+
+    def solve(f, x):
+        def step(_, x):
+            value, slopes = linearised(f, x)
+            move = least_squares(slopes.T, value)
+            return jnp.clip(x - move, 0.5 * (x + lower), 0.5 * (x + upper))
+
+        return jax.lax.fori_loop(0, iterations, step, x)
+
+    return jax.lax.custom_root(f, x, solve, lambda g, y: least_squares(jax.jacfwd(g)(jnp.zeros_like(y)), y))
+
+
+def least_squares(A: Float[Array, "2 2"], b: Float[Array, "2"]) -> Float[Array, "2"]:
+    """x of A x = b; 0 along the null direction of a singular A. Columns below 1e-12 count as zero."""
+    # columns are scaled first, so that singular means parallel and not merely small
+    size = jnp.sqrt(jnp.sum(A**2, axis=0))
+    size = jnp.where(size > TINY, size, 0.0)
+    B = jnp.where(size > 0, A / jnp.where(size > 0, size, 1.0), 0.0)
+    det = B[0, 0] * B[1, 1] - B[0, 1] * B[1, 0]
+    regular = jnp.abs(det) > TINY
+    safe = jnp.where(regular, det, 1.0)
+    solved = jnp.stack([B[1, 1] * b[0] - B[0, 1] * b[1], B[0, 0] * b[1] - B[1, 0] * b[0]]) / safe
+    total = jnp.sum(B**2)
+    lone = (B.T @ b) / jnp.where(total > 0, total, 1.0)  # of a matrix of rank one
+    return divide(jnp.where(regular, solved, lone), size)

@@ -1,0 +1,30 @@
+"""Derivatives by JAX against central differences of fourth order."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def differences(f, x, step=1e-3):
+    """df/dx of a function of one number, by four values around x."""
+    h = step * max(abs(x), 1.0)
+    return (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h)
+
+
+def check_gradient(f, x, step=1e-3, tolerance=1e-8):
+    """Forward and reverse mode of every number that f returns agree with differences, and none is NaN.
+
+    The tolerance is relative to the largest of the value over x and the derivative.
+    """
+
+    @jax.jit
+    def flat(x):
+        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(eqx.filter(f(x), eqx.is_inexact_array))])
+
+    expected, size = np.asarray(differences(flat, x, step)), np.abs(flat(x)) / max(abs(x), 1.0)
+    forward, backward = np.asarray(jax.jacfwd(flat)(x)), np.asarray(jax.jacrev(flat)(x))
+    scale = np.maximum(np.abs(expected), size)
+    assert np.isfinite(forward).all()
+    np.testing.assert_allclose((forward - expected) / np.where(scale > 0, scale, 1.0), 0.0, atol=tolerance)
+    np.testing.assert_allclose(backward, forward, rtol=1e-9, atol=1e-12 * np.abs(forward).max())
