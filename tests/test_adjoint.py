@@ -91,6 +91,13 @@ def test_what_holds_a_constraint_refuses_and_says_what_to_differentiate():
         jax.grad(lambda v: energy(eqx.tree_at(lambda p: p.constraints[1].value, problem, v)))(0.1)
 
 
+@pytest.mark.parametrize("make", [lambda v: {"E": 1e3 * v}, lambda v: {"drawn": v}], ids=["stiffness", "displacement"])
+def test_a_problem_is_not_built_within_a_gradient(make):
+    """The message says how its numbers are exchanged instead."""
+    with pytest.raises(ChemomechError, match=r"Build it before.*eqx\.tree_at.*problem\.moved"):
+        jax.grad(lambda v: energy(stretched(**make(v))))(0.1)
+
+
 def test_gradient_by_prescribed_displacements():
     """Energy is a quadratic form of them: Euler's theorem gives twice its value."""
     problem = stretched()
@@ -98,12 +105,15 @@ def test_gradient_by_prescribed_displacements():
     assert float(slope @ problem.lift.offset) == pytest.approx(2 * float(energy(problem)), rel=1e-10)
 
 
-def stretched():
+DRAWN = np.float64(0.1)  # an array to JAX
+
+
+def stretched(E=100.0, drawn=DRAWN):
     """An elastic square, drawn out."""
     return cm.Problem.build(
         rectangle(1.0, 1.0, 3, 3), host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
-        potentials=[cm.Stored([cm.LinearElastic.isotropic(100.0, 0.3)])], fields=("u",),
-        constraints=[cm.Fixed("u.x", "left"), cm.Fixed("u.x", "right", np.float64(0.1))],
+        potentials=[cm.Stored([cm.LinearElastic.isotropic(E, 0.3)])], fields=("u",),
+        constraints=[cm.Fixed("u.x", "left"), cm.Fixed("u.x", "right", drawn)],
     )  # fmt: skip
 
 
