@@ -164,6 +164,12 @@ NO_TRANSFORMATION = (
 )
 
 
+HELD = (
+    "A function of `observe` holds a number that is being differentiated: no derivative goes through that. Let it "
+    "observe what does not depend on the number, and put the number to the column afterwards."
+)
+
+
 class Mask(NamedTuple):
     """Which leaves of the arguments are traced, sorted by what they are."""
 
@@ -543,6 +549,21 @@ def functions(observe: tuple[tuple[str, Observable], ...]) -> Callable:
         return {name: jnp.asarray(function(problem, state)) for name, function in observe}
 
     return own
+
+
+def values_at(evolution: Evolution, function: Callable, x: Float[np.ndarray, " N"]) -> dict[str, Any]:
+    """What functions of `observe` give for a state.
+
+    Raises:
+        ChemomechError: one of them holds a number that is being differentiated.
+    """
+    try:
+        found = evolution.evaluate(function, x)
+    except jax.errors.UnexpectedTracerError:
+        raise ChemomechError(HELD) from None
+    if is_traced(found):
+        raise ChemomechError(HELD)
+    return found
 
 
 @functools.lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .adjoint import DIFFERENTIATED, Observable, Step, Taken, Tape, is_traced, observables, placed, still
+from .adjoint import DIFFERENTIATED, Observable, Step, Taken, Tape, is_traced, observables, placed, still, values_at
 from .checkpoints import Stored
 from .differentiation import Arguments, differentiated
 from .errors import ConfigError, SolveError
@@ -85,7 +85,7 @@ def _stationary(
     states, rows, columns = Stored(x, 2), [], []
     states.append(result.x)
     if observe is not None:
-        rows, columns = [0], [evolution.evaluate(observables(observe), result.x)]
+        rows, columns = [0], [values_at(evolution, observables(observe), result.x)]
     taken = Taken(Step(0, length), None, formula, 0.0, drive)
     return Tape(evolution, BackwardEuler(), states, [taken], rows, columns, observe or {})
 

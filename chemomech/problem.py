@@ -121,12 +121,19 @@ class Problem(eqx.Module):
             quadrature: polynomial degree integrated exactly; default 2 for linear, 4 or 5 for quadratic simplices.
 
         Raises:
-            ChemomechError: float64 is off, a set is missing, constraints clash, or an energy is not homogeneous.
+            ChemomechError: float64 is off, a set is missing, constraints clash, an energy is not homogeneous, or a
+                number is being differentiated.
         """
         if not jax.config.jax_enable_x64:
             raise ChemomechError(
                 "chemomech computes in float64, which JAX has switched off. "
                 'Call jax.config.update("jax_enable_x64", True) before building a problem, or set JAX_ENABLE_X64=1.'
+            )
+        if any(isinstance(v, jax.core.Tracer) for v in jax.tree.leaves((host, potentials, kinematics, constraints))):
+            raise ChemomechError(
+                "A problem is built from plain numbers, not within what is differentiated. Build it before and "
+                "exchange its numbers there: eqx.tree_at(lambda p: p.host.T, problem, value), values of Fixed by "
+                "`problem.with_fixed(which, value)`, places of nodes by `problem.moved(points)`."
             )
         kinematics = kinematics or (PlaneStrain() if mesh.dim == 2 else Solid())
         if kinematics.dim != mesh.dim:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from .adjoint import Event, Observable, Step, Taken, Tape, functions
+from .adjoint import Event, Observable, Step, Taken, Tape, functions, values_at
 from .checkpoints import Checkpoints, Stored
 from .density import AbstractFreeEnergy, PerCell, Sum
 from .errors import ConfigError, SolveError
@@ -438,7 +438,7 @@ class Run:
         self.records.append(record)
         self.tape.rows.append(len(self.tape.taken) - 1)
         if self.observe:
-            self.observed.append(self.evolution.evaluate(functions(tuple(self.observe.items())), x))
+            self.observed.append(values_at(self.evolution, functions(tuple(self.observe.items())), x))
         if self.record:
             own = self.observed[-1] if self.observe else {}
             self.tape.columns.append(self.evolution.smooth(x, measures) | own)

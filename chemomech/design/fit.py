@@ -10,6 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..errors import ConfigError
+
+INDISTINCT = 1e-12  # least over largest slope of the data, with numbers in widths of their bounds
 Residual = Callable[[Float[Array, " p"]], Any]
 
 
@@ -52,6 +55,9 @@ def fit(
         upper: bounds.
         noise: standard deviation of one datum; None: from the residual that is left.
         tolerance: relative change of the numbers, or of the sum of squares, at which it ends.
+
+    Raises:
+        ConfigError: the start lies outside the bounds, or the data do not tell some numbers apart.
     """
     from scipy.optimize import least_squares
 
@@ -70,11 +76,19 @@ def fit(
         return known[key]
 
     first = (np.asarray(start, float) - lower) / width
+    if not np.all((first >= 0.0) & (first <= 1.0)):
+        raise ConfigError(f"The fit starts from {np.asarray(start)}, outside its bounds {lower} to {lower + width}.")
     found = least_squares(
         lambda u: at(u)[0], first, lambda u: at(u)[1], bounds=(0.0, 1.0), xtol=tolerance, ftol=tolerance
     )
     values, slopes = at(found.x)
+    _, sizes, modes = np.linalg.svd(slopes, full_matrices=False)
+    if len(values) < len(first) + (noise is None) or sizes[-1] <= INDISTINCT * sizes[0]:
+        raise ConfigError(
+            f"{len(values)} data do not tell the {len(first)} numbers apart: with x along {modes[-1] * width} they "
+            "stay what they are. Try: more data, or leave out one of these numbers."
+        )
     if noise is None:
         noise = float(np.sqrt(values @ values / (len(values) - len(first))))
-    covariance = noise**2 * np.linalg.inv(slopes.T @ slopes) * np.outer(width, width)
+    covariance = noise**2 * (modes.T / sizes**2) @ modes * np.outer(width, width)
     return Fit(lower + found.x * width, covariance, noise, len(known))

@@ -1,6 +1,6 @@
 """Minimisers of well-kept libraries under one call: SciPy's, optax' and NLopt's, between bounds and with constraints.
 
-All work on numbers scaled to their bounds, and on values over their first ones. A design that cannot be evaluated
+All work on numbers scaled to their bounds, and on values over their `units`. A design that cannot be evaluated
 (an inverted cell, a step that fails) looks to them like a steep cone around the best design so far, so that they
 come back.
 """
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from ..errors import ChemomechError, ConfigError
 
 CONE = 10.0  # slope around the best design, per width of the bounds and per first value
-MISSED = 1e-4  # of a constraint's first value: what it may be missed by
+MISSED = 1e-4  # of a constraint's unit: what it may be missed by
 FREE = ("L-BFGS-B", "adam", "lbfgs")  # methods without constraints
 METHODS = (*FREE, "SLSQP", "trust-constr", "MMA")
 
@@ -52,9 +52,11 @@ class Optimum(NamedTuple):
     message: str
 
 
-def units(values: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-    """What values are measured in: those of the first design."""
-    return np.maximum(np.abs(values), np.finfo(float).tiny) if values.any() else np.ones_like(values)
+def units(values: Float[np.ndarray, " m"], constraints: Sequence[Constraint] = ()) -> Float[np.ndarray, " m"]:
+    """What values are measured in: those of the first design, or bounds that are larger; 1 where all vanish."""
+    bounds = [max((abs(bound) for bound in c if np.isfinite(bound)), default=0.0) for c in constraints]
+    size = np.maximum(np.abs(values), [0.0, *bounds])
+    return np.where(size > 0.0, size, 1.0)
 
 
 def best(
@@ -67,7 +69,7 @@ def best(
         constraints: of the values after the first.
         maximise: the largest instead.
     """
-    unit, sign = units(evaluations[0].values), -1.0 if maximise else 1.0
+    unit, sign = units(evaluations[0].values, constraints), -1.0 if maximise else 1.0
 
     def violation(e: Evaluation) -> float:
         rows = zip(constraints, e.values[1:], unit[1:], strict=True)
@@ -113,7 +115,7 @@ def minimise(
     first = seen.at(seen.scaled(np.clip(start, lower, upper)))
     if first.failure:
         raise ChemomechError(f"The first design cannot be evaluated: {first.failure}")
-    seen.units = units(first.values)
+    seen.units = units(first.values, constraints)
     message = _METHODS[method](seen, seen.scaled(first.x), iterations, tolerance)
     found = seen.best()
     return Optimum(found.x, float(found.values[0]), found.values, tuple(seen.evaluations), message)

@@ -18,6 +18,8 @@ from ..measures import concentration_moments
 from ..problem import Problem, State
 from ..run import Solution
 
+MET = 1e-9  # of a state of charge: how closely a stop event ends a run there
+
 
 class Segregation(eqx.Module):
     """How far a body has separated: (<c^2> - <c>^2) / (<c> (1 - <c>)), 0 where uniform, 1 where empty and full [1]
@@ -47,7 +49,8 @@ def time_to_soc(solution: Solution, soc: float) -> Any:
         ChemomechError: it does not within the run.
     """
     values = np.asarray(still(solution.soc)) - soc
-    crossed = np.flatnonzero((values[:-1] == 0) | (values[:-1] * values[1:] < 0))
+    values = np.where(np.abs(values) <= MET, 0.0, values)
+    crossed = np.flatnonzero((values[:-1] * values[1:] <= 0) & (values[:-1] != values[1:]))
     if not len(crossed):
         low, high = float(values.min() + soc), float(values.max() + soc)
         raise ChemomechError(
@@ -76,7 +79,7 @@ def voltage_misfit(
         raise ChemomechError("A voltage curve is given over `soc` or over `time`, and over one of them.")
     name, wanted = ("soc", soc) if soc is not None else ("time", time)
     found = interpolated(solution, "voltage", wanted, over=name)
-    return jnp.sqrt(jnp.mean((found - jnp.asarray(voltage)) ** 2))
+    return _root(jnp.mean((found - jnp.asarray(voltage)) ** 2))
 
 
 def hysteresis_area(solution: Solution) -> Any:
@@ -89,7 +92,13 @@ def movie_misfit(
     solution: Solution, times: Float[np.ndarray, " frames"], maps: Float[np.ndarray, "frames n"], column: str = "maps"
 ) -> Any:  # fmt: skip
     """Root mean square of `movie_residual`, in the unit of the column."""
-    return jnp.sqrt(jnp.mean(movie_residual(solution, times, maps, column) ** 2))
+    return _root(jnp.mean(movie_residual(solution, times, maps, column) ** 2))
+
+
+def _root(square: Any) -> Any:
+    """Its root, whose derivative at zero, the least value there is, is zero instead of infinite."""
+    some = square > 0
+    return jnp.where(some, jnp.sqrt(jnp.where(some, square, 1.0)), 0.0)
 
 
 def movie_residual(

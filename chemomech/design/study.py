@@ -20,7 +20,7 @@ from ..run import Solution
 from ..simulate import simulate
 from ..taylor import Taylor, taylor_test
 from .goals import AbstractGoal
-from .minimise import MISSED, Constraint, Evaluation, Optimum, minimise
+from .minimise import MISSED, Constraint, Evaluation, Optimum, minimise, units
 from .variables import AbstractVariable, Experiment
 
 
@@ -170,9 +170,10 @@ class Study:
 
     def open(self, optimum: Optimum) -> tuple[str, ...]:
         """What an optimum leaves open, in words: limits that it misses, numbers at their bounds."""
-        out, units = [], np.abs(optimum.evaluations[0].values[1:])
-        for limit, value, unit in zip(self.limits, optimum.values[1:], units, strict=True):
-            if Constraint(limit.lower, limit.upper).violation(value) > MISSED * unit:
+        out, constraints = [], [Constraint(limit.lower, limit.upper) for limit in self.limits]
+        sizes = units(optimum.evaluations[0].values, constraints)[1:]
+        for limit, constraint, value, size in zip(self.limits, constraints, optimum.values[1:], sizes, strict=True):
+            if constraint.violation(value) > MISSED * size:
                 name = type(limit.goal).__name__
                 out.append(f"{name} is {value:.4g} and misses its limits {limit.lower:g} to {limit.upper:g}")
         for name, low, value, high in zip(self.names, self.lower, optimum.x, self.upper, strict=True):

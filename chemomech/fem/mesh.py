@@ -228,6 +228,15 @@ class Mesh(eqx.Module):
         frames, weight = _SPLITS[self.cell_type]
         return _determinants(self, frames).sum(axis=1) * (weight / (2 if self.dim == 2 else 6))
 
+    def corner_edges(self, points: Float[np.ndarray, "n dim"] | None = None) -> Float[np.ndarray, "m corners dim dim"]:
+        """Edge vectors that leave a corner of each cell, one a row, right-handed [m]: simplices have one such corner.
+
+        Args:
+            points: coordinates of the nodes; default: those of the mesh [m].
+        """
+        nodes = (self.points if points is None else points)[self.cells[:, np.array(_FRAMES[self.cell_type])]]
+        return nodes[:, :, 1:] - nodes[:, :, :1]
+
     def measure(self, name: str | None = None) -> float:
         """Total area [m^2] or volume [m^3] of the cell set `name`, or of the mesh."""
         return float(self.cell_measures()[self.cells_of(name)].sum())

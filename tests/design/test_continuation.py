@@ -9,7 +9,7 @@ from test_shapes import PLANES, octant, quarter_disk
 import chemomech as cm
 from chemomech import design
 from chemomech.errors import ConfigError, MeshError
-from chemomech.fem.mesh import Mesh, elevate, facet_nodes, rectangle
+from chemomech.fem.mesh import Mesh, box, elevate, facet_nodes, rectangle
 
 jax.config.update("jax_enable_x64", True)
 
@@ -59,6 +59,26 @@ def test_quality():
     h = np.sqrt(2 / 3)
     corners = [[0, 0, 0], [1, 0, 0], [0.5, 3**0.5 / 2, 0], [0.5, 3**0.5 / 6, h]]
     assert design.quality(Mesh.build(corners, [[0, 1, 2, 3]], "tetra")) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "mesh", [rectangle(1, 1, 1, 1, "quad"), box(1, 1, 1, 1, 1, 1, "hexahedron")], ids=["quad", "brick"]
+)
+def test_quality_sees_every_corner(mesh):
+    """A square and a cube have the best; a corner drawn through the middle is found, whichever it is."""
+    assert design.quality(mesh) == pytest.approx(1.0)
+    for node in range(len(mesh.points)):
+        points = mesh.points.copy()
+        points[node] = 1.2 * (0.5 - points[node]) + 0.5
+        assert design.quality(mesh, points) < 0
+    flat = mesh.points * np.array([1.0, 1.0, 1e-2])[-mesh.dim :]
+    assert 0 < design.quality(mesh, flat) < 0.1
+
+
+def test_a_film_of_bricks_can_be_thicker():
+    mesh = box(1, 1, 1, 2, 1, 1, "hexahedron")
+    made = design.Shape(design.Thickness(mesh), 0.5, 2.0).put(design.Experiment(body_on(mesh), cm.State({})), [1.5])
+    assert np.ptp(np.asarray(made.problem.mesh.points)[:, 2]) == pytest.approx(1.5)
 
 
 def problem_on(mesh: Mesh) -> cm.Problem:

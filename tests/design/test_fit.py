@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from chemomech import design
+from chemomech.errors import ConfigError
 
 T = np.linspace(0.0, 1.0, 50)
 TRUE, NOISE = np.array([2.0, -30.0]), 0.1
@@ -32,6 +33,18 @@ def test_a_line_and_its_errors():
     low, high = found.interval(0.95)
     np.testing.assert_allclose((high - low) / found.errors, 2 * 1.959964, rtol=1e-6)
     assert found.evaluations < 10
+
+
+def test_what_cannot_be_fitted_says_so():
+    def of(residual, start=(0.3, 0.3)):
+        return design.fit(residual, np.asarray(start), np.zeros(2), np.ones(2))
+
+    with pytest.raises(ConfigError, match="outside its bounds"):
+        of(lambda x: x - 0.5, (0.3, 2.0))
+    with pytest.raises(ConfigError, match="3 data do not tell the 2 numbers apart"):
+        of(lambda x: (x[0] + x[1]) * jnp.arange(1.0, 4.0) - jnp.array([1.0, 2.0, 3.1]))
+    with pytest.raises(ConfigError, match="2 data do not tell.*more data"):  # no datum is left for the noise
+        of(lambda x: x - 0.5)
 
 
 def test_noise_from_what_is_left():

@@ -55,6 +55,19 @@ def test_inequalities_are_met(method):
     assert slopes[0] == pytest.approx(slopes[1], abs=2e-2), a  # along (1, 1): Lagrange's condition
 
 
+@pytest.mark.parametrize("first", [0.0, 1e-17])
+@pytest.mark.parametrize("method", ["SLSQP", "trust-constr", "MMA"])
+def test_a_limit_on_what_vanishes_at_first(method, first):
+    """Its bound tells how large it is: x + y <= 1 from the origin."""
+
+    def circles(x):
+        away = x - np.ones(2)
+        return np.array([away @ away, x.sum() + first]), np.stack([2 * away, np.ones(2)])
+
+    found = minimise(circles, np.zeros(2), LOWER, UPPER, constraints=[Constraint(upper=1.0)], **required(method))
+    np.testing.assert_allclose(found.x, 0.5, atol=1e-3, err_msg=found.message)
+
+
 @pytest.mark.parametrize("method", ["SLSQP", "trust-constr"])
 def test_equations_are_met(method):
     found = minimise(valley, START, LOWER, UPPER, constraints=[Constraint(0.7, 0.7)], **required(method))

@@ -35,6 +35,23 @@ def test_time_to_soc():
         design.time_to_soc(CYCLE, 1.2)
 
 
+@pytest.mark.parametrize("last", [0.5, 0.5 - 1e-12, 0.5 + 1e-12])
+def test_time_to_where_a_stop_event_ended(last):
+    """To the event's tolerance, whether the run rests there or ends."""
+    for rest in ([], [last]):
+        run = history(time=np.arange(3.0 + len(rest)), soc=[0.0, 0.25, last, *rest])
+        assert float(design.time_to_soc(run, 0.5)) == pytest.approx(2.0)
+
+
+def test_a_misfit_that_vanishes_has_a_gradient():
+    def misfit(voltage):
+        run = CHARGE._replace(history={"time": CHARGE.time, "voltage": voltage, "maps": voltage[:, None]})
+        found = design.movie_misfit(run, [1.0], [[3.4]])
+        return found + design.voltage_misfit(run, [3.4], time=[1.0])
+
+    np.testing.assert_array_equal(jax.grad(misfit)(jnp.asarray(CHARGE.voltage)), 0.0)
+
+
 def test_voltage_misfit():
     curve = {"soc": [0.8, 0.35], "voltage": [3.2, 3.65]}
     assert float(design.voltage_misfit(CHARGE, **curve)) == pytest.approx(0.0, abs=1e-12)

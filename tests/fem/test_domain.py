@@ -9,11 +9,13 @@ import pytest
 
 from chemomech.fem import domain
 from chemomech.fem.elements import DEFAULT_DEGREE
-from chemomech.fem.mesh import box, elevate, rectangle
+from chemomech.fem.mesh import Mesh, box, elevate, rectangle
 
 MESHES = {
     "triangles": lambda: rectangle(1.0, 1.0, 3, 2),
     "quadratic triangles": lambda: elevate(rectangle(1.0, 1.0, 2, 2)),
+    "one triangle": lambda: Mesh.build([[0, 0], [1, 0], [0.2, 0.8]], [[0, 1, 2]], "triangle"),
+    "quads": lambda: rectangle(1.0, 1.0, 2, 2, "quad"),
     "tetrahedra": lambda: box(1.0, 1.0, 1.0, 2, 1, 1),
 }
 

@@ -166,6 +166,38 @@ def test_every_class_of_parameters(make):
 
 
 @pytest.mark.slow
+def test_charge_and_time_until_a_voltage_and_a_current():
+    """The lengths of the last steps follow the cut-off: by each number of the protocol, and by the nodes."""
+    problem = platelet.problem(cells=3, side=24e-9)
+    state = problem.state(c=lambda x: 0.05 + 0.02 * np.cos(3e8 * x[:, 0]))
+    newton = cm.Newton(linear=cm.HostDirect(), test=cm.UpdateTest(1e-10))
+
+    def run(problem, q, replay=None):
+        steps = [
+            cm.Discharge(c_rate=q[0], until={"voltage": q[1]}), cm.Hold(voltage=q[2], until={"c_rate": q[3]}),
+            cm.Charge(c_rate=q[4], until={"voltage": q[5]}),
+        ]  # fmt: skip
+        return cm.simulate(problem, state, cm.Protocol(steps), newton=newton, frames=0, replay=replay)
+
+    q, at = np.array([1.0, 3.3, 3.3, 0.2, 1.0, 3.5]), jnp.asarray(problem.mesh.points)
+    first = run(problem, q)
+    assert first.endings == ["voltage", "c_rate", "voltage"]
+    last = [int(np.flatnonzero(first.segment == n)[-1]) for n in range(3)]
+
+    def function(arguments):
+        s = run(problem.moved(arguments[1]), arguments[0], first.steps)
+        return sum((n + 1) * (s.charge[k] / first.charge.max() + s.time[k] / 1e3) for n, k in enumerate(last))
+
+    slope = jax.grad(function)((jnp.asarray(q), at))
+    still, moved = np.zeros(at.shape), 2e-9 * np.random.default_rng(0).normal(size=at.shape)
+    lines = [(axis, still) for axis in np.diag(q)] + [(0.0 * q, moved)]
+    for direction, size in zip(lines, [1e-4, 1e-5, 1e-5, 1e-4, 1e-4, 1e-5, 1e-3], strict=True):
+        found = cm.taylor_test(function, (q, at), slope, direction=direction, size=size, levels=2)
+        assert found.error < 1e-7, found
+        assert found.orders[1] >= 1.95, found
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("make", EITHER)
 def test_a_gradient_does_not_know_where_its_states_were(make, tmp_path):
     """In a file, or computed again from twelve: the same to 1e-9 of each parameter's largest."""
