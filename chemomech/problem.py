@@ -200,12 +200,12 @@ class Problem(eqx.Module):
         )
         return dataclasses.replace(self, mesh=mesh, terms=terms)
 
-    def with_fixed(self, which: int, value: float | str | Float[Array, " nodes"]) -> Problem:
+    def with_fixed(self, which: int, value: float | str | Callable | Float[Array, " nodes"]) -> Problem:
         """The same problem with another value of one `Fixed`; differentiable with respect to it.
 
         Args:
             which: its number among the constraints that the problem was built with.
-            value: one number, or one for each node of its set [SI]; or text with a unit.
+            value: one number, or one for each node of its set [SI]; text with a unit, or a function of the points [m].
 
         Raises:
             ChemomechError: there is no such `Fixed`, another constraint holds its nodes too, or the number of values is
@@ -217,12 +217,13 @@ class Problem(eqx.Module):
                 f"with_fixed: constraint {which} is no Fixed. Use one of {known or 'none: build some'}."
             )
         rows = {name: k for k, name in enumerate(self.fields)}
-        now = value if isinstance(value, str) else np.asarray(jax.lax.stop_gradient(value))
+        concrete = isinstance(value, str) or callable(value)
+        now = value if concrete else np.asarray(jax.lax.stop_gradient(value))
         held = dataclasses.replace(self.constraints[which], value=now)
         links = held.links(self.mesh, rows)
         constraints = (*self.constraints[:which], held, *self.constraints[which + 1 :])
         number = values_taken(self.mesh, rows, constraints, which)
-        every = links.values if isinstance(value, str) else jnp.asarray(value, float)
+        every = links.values if concrete else jnp.asarray(value, float)
         if every.ndim:  # the same for all components
             every = jnp.tile(every, len(links.values) // len(every))
         sizes = np.repeat([_field_scale(name, self.scales) for name in self.fields], len(self.mesh.points))

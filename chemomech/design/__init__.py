@@ -25,7 +25,7 @@ from .objectives import (
     time_to_soc,
     voltage_misfit,
 )
-from .peaks import StressPeak, smooth_maximum
+from .peaks import StressPeak, smooth_maximum, soft_maximum
 from .shapes import AbstractShape, FreeSurface, Pores, Superellipsoid, Thickness, Wire, least_shrinkage, quality, volume
 from .study import Limit, Study
 from .variables import AbstractVariable, Experiment, Number, Shape
@@ -36,5 +36,5 @@ __all__ = [
     "PeakStress", "Pores", "Segregated", "Segregation", "Shape", "StressPeak", "Study", "Superellipsoid", "Target",
     "Thickness", "TimeToSoc", "VoltageCurve", "Wire", "charge_passed", "fit", "hysteresis_area", "interpolated",
     "least_shrinkage", "minimise", "movie_misfit", "movie_residual", "optimise_with_remeshing", "quality",
-    "remeshed_study", "smooth_maximum", "time_to_soc", "transferred", "voltage_misfit", "volume",
+    "remeshed_study", "smooth_maximum", "soft_maximum", "time_to_soc", "transferred", "voltage_misfit", "volume",
 ]  # fmt: skip

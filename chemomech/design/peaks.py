@@ -141,3 +141,23 @@ def smooth_maximum(values: Float[Array, " n"], p: int = 16, weights: Float[Array
     total = jnp.sum(weights * jnp.maximum(values / unit, 0.0) ** p) / jnp.sum(weights)
     some = total > 0
     return jnp.where(some, unit * jnp.where(some, total, 1.0) ** (1.0 / p), 0.0)
+
+
+def soft_maximum(values: Float[Array, " n"], width: float, weights: Float[Array, " n"] | None = None) -> Any:
+    """width log(mean of exp(values/width)): a differentiable stand-in for the largest of values of any sign.
+
+    It lies between their mean and their maximum, by at most width log(n) below that for equal weights.
+
+    Args:
+        values: such as a column of the history.
+        width: values closer than this count together, in their unit; smaller is sharper.
+        weights: of the mean; default: equal ones.
+
+    Raises:
+        ChemomechError: the width is not positive.
+    """
+    if not width > 0:
+        raise ChemomechError(f"soft_maximum needs a positive width, not {width}.")
+    values = jnp.asarray(values)
+    weights = jnp.ones_like(values) if weights is None else jnp.asarray(weights)
+    return width * jax.nn.logsumexp(values / width, b=weights / jnp.sum(weights))

@@ -6,6 +6,7 @@ import abc
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -39,6 +40,15 @@ class AbstractConstraint(eqx.Module):
         """The condition on dofs numbered row * nodes + node, values in SI."""
 
 
+def _plain(value: Any) -> Any:
+    """An array as a list: constraints are read when a problem is built, and are no part of its gradient."""
+    return (
+        value.tolist()
+        if isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
+        else value
+    )
+
+
 class Fixed(AbstractConstraint):
     """A field component has a given value on a set of nodes.
 
@@ -53,7 +63,7 @@ class Fixed(AbstractConstraint):
 
     field: str
     on: str | None = None
-    value: Any = 0.0
+    value: Any = eqx.field(default=0.0, converter=_plain)
 
     def links(self, mesh: Mesh, rows: dict[str, int]) -> Links:
         """Prescribed values on every node of the set."""

@@ -123,6 +123,18 @@ def test_smooth_maximum():
     assert np.all(np.isfinite(jax.grad(cm.design.smooth_maximum)(jnp.zeros(3))))
 
 
+def test_soft_maximum_of_values_of_any_sign():
+    values = jnp.array([-5.0, -3.0, -4.0])
+    found = float(cm.design.soft_maximum(values, 0.05))
+    assert -3.0 - 0.05 * np.log(3) - 1e-12 <= found <= -3.0
+    slopes = jax.grad(lambda v: cm.design.soft_maximum(v, 0.5))(values)
+    assert float(slopes.sum()) == pytest.approx(1.0)
+    np.testing.assert_allclose(slopes / slopes[1], np.exp((values + 3.0) / 0.5), rtol=1e-12)
+    assert float(cm.design.soft_maximum(values, 1e-9, jnp.array([1.0, 0.0, 1.0]))) == pytest.approx(-4.0)
+    with pytest.raises(ChemomechError, match="positive width"):
+        cm.design.soft_maximum(values, 0.0)
+
+
 def test_stress_at_nodes_refuses_a_gradient():
     problem = plate()
     state = uneven(problem)

@@ -1,5 +1,6 @@
 """Gradients by prescribed boundary values, through a run that separates under a pull, and of a static state."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,15 +61,18 @@ def test_a_run_by_its_boundary_values(linear, which):
     assert float(jax.jvp(value, (values,), (slope,))[1]) == pytest.approx(float(slope @ slope), rel=1e-7)
 
 
-def test_a_stretched_bar():
-    """Plane strain with a free upper face: energy in closed form; displacements are linear in the pull."""
-    elastic = cm.LinearElastic.isotropic(300.0, 0.3)
-    problem = cm.Problem.build(
+def bar(pull=0.0) -> cm.Problem:
+    """Held on the left, pulled at the right by constraint 1."""
+    return cm.Problem.build(
         rectangle(2.0, 1.0, 4, 2), host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
-        potentials=[cm.Stored([elastic])],
-        constraints=[cm.Fixed("u.x", on="left"), cm.Fixed("u.x", on="right"), cm.Fixed("u.y", on="bottom")],
+        potentials=[cm.Stored([cm.LinearElastic.isotropic(300.0, 0.3)])],
+        constraints=[cm.Fixed("u.x", on="left"), cm.Fixed("u.x", on="right", value=pull), cm.Fixed("u.y", on="bottom")],
     )  # fmt: skip
 
+
+def test_a_stretched_bar():
+    """Plane strain with a free upper face: energy in closed form; displacements are linear in the pull."""
+    problem = bar()
     pull = 0.02
     solved = problem.with_fixed(1, pull)
     state = cm.solve_static(solved, solved.state())
@@ -87,10 +91,23 @@ def test_a_stretched_bar():
     assert float(jax.grad(mean_height)(pull)) == pytest.approx(float(mean_height(pull)) / pull, rel=1e-10)
 
 
-def test_values_come_as_text_too_and_are_remembered():
+def test_values_come_as_text_or_functions_too_and_are_remembered():
     problem = pulled().with_fixed(1, "2 m")
     assert problem.constraints[1].value == "2 m"
+    other = pulled().with_fixed(1, lambda x: 2.0 + 0.0 * x[:, 1])
+    np.testing.assert_array_equal(other.lift.offset, problem.lift.offset)
+    again = pulled().with_fixed(1, jnp.full(SIDE + 1, 2.0))
+    np.testing.assert_array_equal(again.lift.offset, problem.lift.offset)
+    assert again.constraints[1].value == [2.0] * (SIDE + 1)
     np.testing.assert_array_equal(np.asarray(problem.lift.offset).reshape(len(problem.fields), -1).max(), 2.0)
+
+
+def test_values_of_each_node_are_no_part_of_the_gradient_of_a_problem():
+    """They are read when it is built: the gradient by all else of it is not refused on their account."""
+    problem = bar(np.linspace(0.01, 0.02, 3))
+    slope = eqx.filter_grad(lambda p: jnp.sum(cm.solve_static(p, p.state()).u ** 2))(problem)
+    assert np.linalg.norm(slope.mesh.points) > 0
+    assert slope.constraints[1].value == [None] * 3
 
 
 def test_what_cannot_be_changed_says_so():
