@@ -149,7 +149,8 @@ def softest_normal(k: Curvatures, count: int = DIRECTIONS) -> Softest:
     """The least relaxed curvature f'' + B(n) over all directions, and its normal.
 
     The softest of `count` directions, 30 degrees apart, each followed by Newton's steps on the sphere. Of equal minima
-    the one that faces `PREFERRED` most is returned. `excess` certifies the result by a dense scan.
+    the one that faces `PREFERRED` most is returned. `excess` certifies the result by a dense scan. Where B
+    rises only with the fourth power of the angle, it is found to about 1e-8 of its largest value.
 
     Args:
         k: second derivatives; those of the elastic part alone give B(n).
