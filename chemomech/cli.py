@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -489,7 +490,7 @@ def _direction(text: str) -> tuple[float, ...]:
         n = tuple(float(part) for part in text.split(","))
     except ValueError:
         n = ()
-    if len(n) != 3 or not any(n):
+    if len(n) != 3 or not any(n) or not all(map(math.isfinite, n)):
         raise ConfigError(f'--normal "{text}" is no direction. Write three numbers, such as 0,0,1.')
     return n
 

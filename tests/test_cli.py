@@ -227,3 +227,5 @@ def test_thermo_says_what_is_wrong(tmp_path):
     crooked = invoke("thermo", "silicon", "--normal", "0,0")
     assert crooked.exit_code == 1
     assert "is no direction. Write three numbers" in " ".join(crooked.output.split())
+    assert "is no direction" in " ".join(invoke("thermo", "silicon", "--normal", "nan,0,1").output.split())
+    assert "strain = 0.0 must be positive" in " ".join(invoke("thermo", "silicon", "--strain", "0").output.split())

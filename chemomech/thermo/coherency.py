@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 from ..density import AbstractFreeEnergy, Host, Local
 from ..tensors import Tensor, Vector, inverse_form
 from . import landscape, phase_diagram, roots
-from .relaxed import Layer
+from .relaxed import Layer, check_direction
 
 DIRECTIONS = 200  # normals that are looked at before Newton's steps: about 9 degrees apart
 STARTS = 3  # the softest among them, from which Newton's steps start
@@ -97,8 +97,12 @@ def coherency_modulus(psi: AbstractFreeEnergy, n, host: Host, c: float = 0.5) ->
         n: normal of the wave, any length.
         host: shared constants.
         c: composition, which matters when the stiffness or misfit are not linear in c.
+
+    Raises:
+        ConfigError: the normal has no direction.
     """
     n = jnp.asarray(n, dtype=float)
+    check_direction(n, "n")
     return relaxed_curvature(curvatures(psi, jnp.asarray(c, dtype=float), host), n / jnp.linalg.norm(n))
 
 

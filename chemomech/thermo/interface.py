@@ -12,6 +12,7 @@ from ..density import AbstractFreeEnergy, Host, Scalar
 from . import landscape
 from .coherency import curvatures
 from .phase_diagram import MOST, Span, gaps, transition_at
+from .relaxed import check_direction
 
 NODES = 96  # of the quadrature through an interface
 
@@ -47,8 +48,13 @@ class CriticalSizes(eqx.Module):
 def gradient_coefficient(
     psi: AbstractFreeEnergy, host: Host, normal: Float[Array, "3"], c: Scalar = 0.5
 ) -> Float[Array, ""]:
-    """n . kappa . n of the gradient part of an energy [J/m]."""
+    """n . kappa . n of the gradient part of an energy [J/m].
+
+    Raises:
+        ConfigError: the normal has no direction.
+    """
     n = jnp.asarray(normal, dtype=float)
+    check_direction(n, "normal")
     n = n / jnp.sqrt(jnp.sum(n**2))
     return n @ curvatures(psi, c, host).kappa @ n
 

@@ -115,10 +115,28 @@ class Grid(NamedTuple):
 
 
 def grid_of(psi: AbstractFreeEnergy, span: tuple[float, float] | None, count: int) -> Grid:
-    """The compositions that are looked at, see `span_of`."""
+    """The compositions that are looked at, see `span_of`.
+
+    Raises:
+        ConfigError: fewer than three, or a parameter of psi is NaN, of which no phase could be told.
+    """
+    if count < 3:
+        raise ConfigError(f"count = {count}: a phase diagram looks at three compositions at least. 401 is usual.")
+    if any(_is_nan(leaf) for leaf in jax.tree.leaves(psi)):
+        raise ConfigError(f"A parameter of the energy is NaN: {psi}. Check where its numbers come from.")
     low, high = span_of(psi, span)
     mixing = any(term.domain == (0.0, 1.0) for term in psi.terms())  # mu goes to infinity at both ends
     return Grid(low, high, count, mixing and (low, high) == (0.0, 1.0))
+
+
+def _is_nan(leaf: Any) -> bool:
+    """Whether a number that may be looked at is NaN; tracers pass."""
+    known = isinstance(leaf, float | np.ndarray | jax.Array) and not isinstance(leaf, jax.core.Tracer)
+    return (
+        known
+        and np.issubdtype(leaf.dtype if hasattr(leaf, "dtype") else float, np.floating)
+        and bool(np.isnan(leaf).any())
+    )
 
 
 def on_grid(f: Curve, c: Float[np.ndarray, " n"]) -> Float[Array, " n"]:

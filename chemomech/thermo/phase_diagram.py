@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..density import AbstractFreeEnergy, Host, Scalar
 from ..errors import ConfigError
+from ..physics import checks
 from ..units import parse
 from . import landscape, roots
 from .landscape import Curve
@@ -144,8 +145,16 @@ def gaps_at(psi: AbstractFreeEnergy, host: Host, T: Float[Array, " n"], span: Sp
 
     Args:
         T: temperatures [K].
+
+    Raises:
+        ConfigError: T is no row of positive numbers.
     """
-    return _gaps_at(psi, host, jnp.asarray(parse(T, "K", name="T")), _grid(psi, span, COUNT), most)
+    T = parse(T, "K", name="T")
+    if np.ndim(T) != 1:
+        raise ConfigError(f"T has shape {np.shape(T)}: gaps_at takes a row of temperatures, such as [T].")
+    if not isinstance(T, jax.core.Tracer):
+        checks.positive(np.asarray(T), "T", "K")
+    return _gaps_at(psi, host, jnp.asarray(T), _grid(psi, span, COUNT), most)
 
 
 def at_temperature(host: Host, T: Scalar) -> Host:

@@ -84,9 +84,7 @@ class Layer(AbstractFreeEnergy):
 
     def __check_init__(self):
         if checks.is_concrete(self.normal):
-            good = np.shape(self.normal) == (3,) and np.any(self.normal)
-            if not good:
-                raise ConfigError(f"Layer.normal = {self.normal} has no direction. Give three components, such as {Z}.")
+            check_direction(self.normal, "Layer.normal")
 
     @property
     def domain(self) -> tuple[float, float] | None:
@@ -101,6 +99,19 @@ class Layer(AbstractFreeEnergy):
             return self.psi(s.replace(H=Tensor(*(held[i][j] + a[i] * n[j] for i in range(3) for j in range(3)))))
 
         return _least(energy, 3)
+
+
+def check_direction(normal: Any, name: str) -> None:
+    """Three finite numbers, not all zero; tracers pass.
+
+    Raises:
+        ConfigError: the normal has no direction.
+    """
+    if isinstance(normal, jax.core.Tracer):
+        return
+    n = np.asarray(normal)
+    if n.shape != (3,) or not np.any(n) or not np.isfinite(n).all():
+        raise ConfigError(f"{name} = {normal} has no direction. Give three components, such as {Z}.")
 
 
 class Stiffening(AbstractFreeEnergy):

@@ -120,7 +120,7 @@ class Screening(eqx.Module):
         rows = self.ranked(by, count)
         try:
             with Path(path).open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
+                writer = csv.DictWriter(file, ["rank", *self.columns()])
                 writer.writeheader()
                 writer.writerows(rows)
         except OSError as error:
@@ -182,6 +182,8 @@ def screen(
         shapes = " and ".join(str(lattice.lengths.shape) for lattice in (parents, products))
         raise ConfigError(f"Screening takes two batches of as many lattices, not lengths of shapes {shapes}.")
     count = len(parents.lengths)
+    if count == 0:
+        raise ConfigError("There is no pair to screen. Try: batches of at least one lattice.")
     names = tuple(str(i) for i in range(count)) if names is None else tuple(names)
     if len(names) != count:
         raise ConfigError(f"There are {len(names)} names for {count} pairs. Try: one name a pair.")

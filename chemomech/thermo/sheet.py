@@ -13,11 +13,12 @@ from jaxtyping import Array, Float
 from ..density import AbstractFreeEnergy, Host, Sum
 from ..errors import ConfigError
 from ..materials import Material
+from ..physics import checks
 from ..physics.interface import AbstractExchangeCurrent
 from ..units import parse
 from . import coherency, film, interface, landscape, phase_diagram, stability, voltage
 from .phase_diagram import Gaps
-from .relaxed import Stiffening, Z
+from .relaxed import Stiffening, Z, check_direction
 
 CURVE = 241  # compositions of a curve
 TEMPERATURES = 41
@@ -37,7 +38,7 @@ class Curves(NamedTuple):
     """What the pictures show; what a material lacks is None.
 
     c: compositions; energy, envelope, coherent: f, its envelope, and f with coherency strain, less the first tangent
-    [J/m^3]; voltage, stable_voltage: of uniform and of stable states [V]; temperatures [K] with gap, spinodal and
+    [J/m^3]; voltage, stable_voltage: of uniform and of stable states [V]; temperatures [K] with gap and
     coherent gap (low, high); modulus: B over polar angles and azimuths [J/m^3]; strains with film [J/m^3], the two
     barriers [J/m^3] and the plateau [V]; current: critical current density at every composition [A/m^2].
     """
@@ -98,11 +99,17 @@ def sheet(material: Material, T: Any = None, thickness: Any = 20e-9, normal: Any
         thickness: of a platelet that reacts on both faces, for currents as C-rates [m].
         normal: of a film, in crystal axes.
         strain: largest in-plane strain of the film [1].
+
+    Raises:
+        ConfigError: T, thickness or strain is not positive, or the normal has no direction.
     """
     host = material.host if T is None else phase_diagram.at_temperature(material.host, parse(T, "K", name="T"))
     chemical, gradient, elastic = (_part(material.energy, name) for name in ("chemical", "gradient", "elastic"))
     parts = _Parts(chemical, gradient, elastic, host)
     thickness, strain = float(parse(thickness, "m", name="thickness")), float(parse(strain, "1", name="strain"))
+    checks.positive(thickness, "thickness", "m")
+    checks.positive(strain, "strain", "")
+    check_direction(normal, "normal")
     curves: dict[str, Any] = {"c": np.linspace(0.002, 0.998, CURVE)}
     lines = [
         Line("material", "temperature", float(host.T), "K"),
@@ -218,7 +225,8 @@ def _coherency(parts: _Parts, curves: dict[str, Any]) -> list[Line]:
     curves |= {"modulus": np.asarray(_modulus_over_sphere(k, jnp.asarray(sphere))), "softest": normal}
     along = [float(coherency.relaxed_curvature(k, jnp.eye(3)[i])) for i in range(3)]
     lines = [Line("coherency", "least modulus B", float(softest.modulus), "J/m^3")]
-    lines += [Line("coherency", f"its normal, {axis}", float(n), "1") for axis, n in zip("abc", normal)]
+    if not bool(softest.degenerate):  # else the normal is one of many and tells nothing
+        lines += [Line("coherency", f"its normal, {axis}", float(n), "1") for axis, n in zip("abc", normal)]
     lines += [Line("coherency", f"B along {axis}", B, "J/m^3") for axis, B in zip("abc", along)]
     if parts.chemical is None:
         return lines
@@ -247,7 +255,8 @@ def _interfaces(parts: _Parts, curves: dict[str, Any]) -> list[Line]:
         k = coherency.curvatures(parts.elastic, 0.5, host)
         bodies["coherent "] = parts.chemical + Stiffening(coherency.relaxed_curvature(k, jnp.asarray(normal)))
     for tag, psi in bodies.items():
-        found, sizes = interface.flat(psi, host, kappa), interface.critical_sizes(psi, host, kappa)
+        found, c = interface.flat(psi, host, kappa), phase_diagram.critical_composition(psi, host)
+        sizes = interface.critical_sizes(psi, host, kappa, c)
         lines += [
             Line("interface", f"{tag}energy", float(found.energy), "J/m^2"),
             Line("interface", f"{tag}width", float(found.width), "m"),

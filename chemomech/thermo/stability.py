@@ -318,6 +318,8 @@ def _exchange(exchange, host, c, mu):
 
 def _critical(psi, exchange, host, c, stiffness, direction):
     """|g| i0, sqrt(L^2 - g^2/4), whether c is unstable at rest, and whether it is so at every current."""
+    if isinstance(direction, int) and direction not in (1, -1):
+        raise ConfigError(f"direction = {direction}. Try: 1 for insertion, -1 for extraction.")
     c, mu, gain = jnp.asarray(c, dtype=float), landscape.potential(psi, host, c), _gain(psi, host, c, stiffness)
     i0, slope = jax.jvp(lambda c, mu: _exchange(exchange, host, c, mu), (c, mu), (jnp.ones_like(c), gain))
     g, L = gain / host.RT, slope / i0

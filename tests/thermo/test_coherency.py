@@ -13,7 +13,7 @@ import pytest
 from gradients import check_gradient
 
 import chemomech as cm
-from chemomech.thermo import coherency, interface, landscape, phase_diagram
+from chemomech.thermo import coherency, interface, landscape, phase_diagram, voltage
 from chemomech.thermo.relaxed import Free, Layer, Stiffening
 
 # The published gradient and interaction energies are per site, with this Boltzmann constant.
@@ -85,8 +85,19 @@ def test_mean_field_numbers():
         (interface.critical_sizes(soft, HOST, KAPPA).slab, 7.28e-9),
     ]  # fmt: skip
     np.testing.assert_allclose([float(a) for a, _ in pairs], [b for _, b in pairs], rtol=1e-3)
-    slope = MEAN_FIELD / (HOST.c_max * 96485.33212331)  # of the voltage over the gap, by the mean-field energy
-    assert slope == pytest.approx(86.7e-3, rel=1e-3)
+    empty, full = (float(voltage.homogeneous(Stiffening(MEAN_FIELD), HOST, c)) for c in (0.0, 1.0))
+    assert empty - full == pytest.approx(86.7e-3, rel=1e-3)  # what the mean-field energy adds to the plateau's slope
+
+
+def test_numbers_without_strain():
+    """chi, half the hysteresis of uniform particles, width of the interface, slab; and the clamped body; to 0.1 %."""
+    clamped = coherency.curvatures(ELASTIC, 0.5, HOST).cc
+    pairs = [
+        (coherency.effective_interaction(CHEMICAL, HOST), 4.5099), (0.5 * voltage.hysteresis(CHEMICAL, HOST)[0], 36.9e-3),
+        (interface.flat(CHEMICAL, HOST, KAPPA).width, 3.07e-9),
+        (interface.critical_sizes(CHEMICAL, HOST, KAPPA).slab, 4.17e-9), (clamped, 0.6947e9),
+    ]  # fmt: skip
+    np.testing.assert_allclose([float(a) for a, _ in pairs], [b for _, b in pairs], rtol=1e-3)
 
 
 @pytest.mark.slow
@@ -238,6 +249,12 @@ def test_critical_misfit():
 def test_a_normal_needs_a_direction():
     with pytest.raises(cm.ConfigError, match="has no direction"):
         Layer(WHOLE, (0.0, 0.0, 0.0))
+    with pytest.raises(cm.ConfigError, match="has no direction"):
+        Layer(WHOLE, (np.nan, 0.0, 1.0))
+    with pytest.raises(cm.ConfigError, match="has no direction"):
+        coherency.coherency_modulus(ELASTIC, (0.0, 0.0, 0.0), HOST)
+    with pytest.raises(cm.ConfigError, match="has no direction"):
+        interface.gradient_coefficient(LFP.energy, HOST, (0.0, 0.0, 0.0))
 
 
 @pytest.mark.slow

@@ -114,6 +114,18 @@ def test_voltage_per_stress():
     assert 1e11 * hydrostatic == pytest.approx(3.62, abs=0.006)  # mV per 100 MPa
 
 
+@pytest.mark.parametrize(
+    ("stress", "strains", "shift"), [(2e9, -0.036, -40e-3), (1.5e9, -0.048, -40e-3), (2e9, -0.027, -30e-3)]
+)
+def test_shrinkage_that_a_voltage_needs(stress, strains, shift):
+    """Biaxial tension and the sum of both in-plane misfits: 40 mV, and 2.03 V to 2.00 V."""
+    psi = cm.RegularSolution(chi=2.5) + cm.LinearElastic.isotropic(
+        100e9, NU, cm.Vegard([0.4 * strains, 0.6 * strains, 0.0])
+    )
+    slopes = film.voltage_per_stress(psi, HOST)[0]
+    assert stress * float(slopes[0] + slopes[1]) == pytest.approx(shift, rel=1e-2)
+
+
 class ThreeWells(cm.AbstractFreeEnergy):
     """c^2 (c - 1/2)^2 (c - 1)^2 times height, with the middle well raised."""
 

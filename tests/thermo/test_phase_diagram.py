@@ -291,6 +291,18 @@ def test_an_energy_with_strain_needs_a_body():
         phase_diagram.gaps(psi, HOST)
 
 
+def test_numbers_that_mean_nothing_are_refused():
+    for energy in (regular(float("nan")), cm.RedlichKister([3.0, np.nan])):
+        for asked in (phase_diagram.gaps, phase_diagram.spinodals, phase_diagram.stability_margin):
+            with pytest.raises(cm.ConfigError, match="A parameter of the energy is NaN"):
+                asked(energy, ONE)
+    with pytest.raises(cm.ConfigError, match="three compositions"):
+        phase_diagram.gaps(regular(3.0), ONE, count=2)
+    for T, message in (([300.0, -5.0], "must be positive"), ([0.0], "must be positive"), ("300 K", "a row of")):
+        with pytest.raises(cm.ConfigError, match=message):
+            phase_diagram.gaps_at(regular(3.0), HOST, T)
+
+
 def test_a_span_is_ordered_and_a_gap_exists():
     with pytest.raises(cm.ConfigError, match="smaller composition comes first"):
         phase_diagram.gaps(regular(3.0), HOST, span=(1.0, 0.0))

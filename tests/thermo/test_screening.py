@@ -51,6 +51,8 @@ def test_table_and_file(screening, tmp_path):
     assert [row["name"] for row in rows] == ["fits", "nearly", "flat"]
     assert float(rows[0]["lambda_2"]) == screening.ranked()[0]["lambda_2"]
     assert screening.table(count=2).row_count == 2
+    screening.write_csv(tmp_path / "none.csv", count=0)
+    assert (tmp_path / "none.csv").read_text().startswith("rank,name")
     with pytest.raises(FileError, match="Cannot write table"):
         screening.write_csv(tmp_path / "none" / "pairs.csv")
 
@@ -58,6 +60,8 @@ def test_table_and_file(screening, tmp_path):
 def test_batches_that_do_not_go_together_are_refused(screening):
     with pytest.raises(ConfigError, match="two batches"):
         screen(PARENTS, Lattice.cubic(8 * A))
+    with pytest.raises(ConfigError, match="no pair"):
+        screen(Lattice(np.zeros((0, 3))), Lattice(np.zeros((0, 3))))
     with pytest.raises(ConfigError, match="3 names for 4 pairs"):
         screen(PARENTS, PRODUCTS, NAMES[:3])
     with pytest.raises(ConfigError, match="one of lambda_2"):

@@ -63,3 +63,12 @@ def test_a_material_without_mixing_energy_has_no_phases():
     assert {line.section for line in made.lines} == {"material", "coherency", "film"}
     assert made.missing[0] == "no free energy of mixing: phases, interfaces, currents"
     assert made.curves.energy is None
+    assert not any("normal" in line.name for line in made.lines)  # isotropic: any normal is as soft
+
+
+@pytest.mark.parametrize(
+    "options", [{"strain": 0.0}, {"strain": np.nan}, {"thickness": "-3 nm"}, {"T": "-5 K"}, {"normal": (np.nan, 0, 1)}]
+)
+def test_options_that_mean_nothing_are_refused(options):
+    with pytest.raises(ConfigError, match="positive|no direction"):
+        sheet.sheet(quiet("silicon"), **options)
