@@ -93,7 +93,8 @@ def test_numbers_without_strain():
     """chi, half the hysteresis of uniform particles, width of the interface, slab; and the clamped body; to 0.1 %."""
     clamped = coherency.curvatures(ELASTIC, 0.5, HOST).cc
     pairs = [
-        (coherency.effective_interaction(CHEMICAL, HOST), 4.5099), (0.5 * voltage.hysteresis(CHEMICAL, HOST)[0], 36.9e-3),
+        (coherency.effective_interaction(CHEMICAL, HOST), 4.5099),
+        (0.5 * voltage.hysteresis(CHEMICAL, HOST)[0], 36.9e-3),
         (interface.flat(CHEMICAL, HOST, KAPPA).width, 3.07e-9),
         (interface.critical_sizes(CHEMICAL, HOST, KAPPA).slab, 4.17e-9), (clamped, 0.6947e9),
     ]  # fmt: skip

@@ -157,3 +157,10 @@ def test_gradients():
     check_gradient(lambda b: film.barriers_against_strain(bowed(b), HOST, jnp.array([0.001])), 0.5)
     check_gradient(lambda b: film.voltage_per_strain(bowed(b), HOST, 0.002)[:1], 0.5)
     check_gradient(lambda b: film.voltage_per_stress(bowed(b), HOST)[0, :3] * 1e9, 0.5)
+
+
+@pytest.mark.slow
+def test_gradients_by_strain():
+    bowed = isotropic(bowing=0.002, softening=0.6)
+    check_gradient(lambda e: film.energies(bowed, HOST, jnp.array([0.2, 0.6]), jnp.stack([0.01 * e])) / 1e6, 0.5)
+    check_gradient(lambda e: film.gaps_against_strain(bowed, HOST, jnp.stack([0.01 * e])).low[:, 0], 0.5)

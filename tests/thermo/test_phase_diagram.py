@@ -322,3 +322,10 @@ def test_ten_thousand_gaps_in_a_second():
         seconds.append(time.process_time() - began)
     assert min(seconds) < 1.0
     assert np.isfinite(np.asarray(gaps.low)).all()
+
+
+@pytest.mark.slow
+def test_gradients_by_temperature():
+    psi = cm.RegularSolution(omega=3 * RT)
+    check_gradient(lambda T: phase_diagram.gaps_at(psi, HOST, jnp.stack([T]), most=1).low, 300.0)
+    check_gradient(lambda T: voltage.homogeneous(psi, phase_diagram.at_temperature(HOST, T), 0.3, 3.4), 300.0)

@@ -177,3 +177,12 @@ def test_gradients():
     check_gradient(lambda chi: stability.morphology_group(regular(chi), ONE, 1.0, 1.0, 1.0), 3.0)
     check_gradient(lambda chi: stability.chemical_diffusivity(regular(chi), ONE, 0.1, 1.0), 3.0)
     check_gradient(lambda i: stability.c_rate(i, HOST, 1e-8), 0.3)
+
+
+@pytest.mark.slow
+def test_gradient_of_a_growth_rate():
+    """Of a stressed, reacting, diffusing wave by its composition."""
+    psi = regular(3.0) + cm.GradientEnergy(1e-10) + cm.LinearElastic.isotropic(1e11, 0.3, cm.BowedVegard(0.01, 0.003))
+    kinetics, wave = (cm.ButlerVolmer(BAZANT, thickness=1e-8), cm.Diffusion(1e-16)), jnp.array([1e8, 2e8, 0.0])
+    check_gradient(lambda c: stability.growth_rate(psi, kinetics, HOST, c, 0.01, wave), 0.4)
+    check_gradient(lambda c: stability.potential(psi, HOST, c), 0.4)
