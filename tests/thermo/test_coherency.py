@@ -283,6 +283,7 @@ def test_gradients():
 @pytest.mark.slow
 def test_ten_thousand_crystals_in_a_second():
     """0.8 s of a quiet processor; on a busy one, whose clock counts waiting for memory too, within three."""
+
     def modulus(c11):
         C = jnp.asarray(ELASTIC.C).at[0, 0].set(c11)
         return coherency.softest_normal(
