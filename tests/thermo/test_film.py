@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gradients import check_gradient
+from wells import ThreeWells
 
 import chemomech as cm
 from chemomech.thermo import coherency, film, landscape, phase_diagram, voltage
@@ -124,17 +125,6 @@ def test_shrinkage_that_a_voltage_needs(stress, strains, shift):
     )
     slopes = film.voltage_per_stress(psi, HOST)[0]
     assert stress * float(slopes[0] + slopes[1]) == pytest.approx(shift, rel=1e-2)
-
-
-class ThreeWells(cm.AbstractFreeEnergy):
-    """c^2 (c - 1/2)^2 (c - 1)^2 times height, with the middle well raised."""
-
-    height: float = cm.param("J/m^3")
-    raised: float = cm.param("J/m^3")
-
-    def __call__(self, s):
-        c = s.c
-        return self.height * (c * (c - 0.5) * (c - 1.0)) ** 2 + self.raised * (1 - 4 * (c - 0.5) ** 2)
 
 
 def test_several_plateaus_move_together():

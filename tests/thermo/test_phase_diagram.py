@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gradients import check_gradient
+from wells import ThreeWells
 
 import chemomech as cm
 from chemomech.thermo import landscape, phase_diagram, voltage
@@ -89,17 +90,6 @@ def test_an_asymmetric_energy():
         assert (f(c + h) - f(c - h)) / (2 * h) == pytest.approx(mu, abs=1e-8)
     assert (f(b) - f(a)) / (b - a) == pytest.approx(mu, abs=1e-12)
     assert a + b != pytest.approx(1.0, abs=1e-2)
-
-
-class ThreeWells(cm.AbstractFreeEnergy):
-    """c^2 (c - 1/2)^2 (c - 1)^2 times height, with the middle well raised."""
-
-    height: float = cm.param("J/m^3")
-    raised: float = cm.param("J/m^3")
-
-    def __call__(self, s):
-        c = s.c
-        return self.height * (c * (c - 0.5) * (c - 1.0)) ** 2 + self.raised * (1 - 4 * (c - 0.5) ** 2)
 
 
 def test_three_wells_have_two_gaps():
