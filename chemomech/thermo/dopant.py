@@ -114,7 +114,7 @@ def response(
     changed, sites = doped(psi, dopant, x), doped_host(host, dopant, x)
     free = Free(changed)
     known = phase_diagram.gaps(free, sites, span)
-    barrier = phase_diagram.transition(free, sites, 0.0, gap, span).forward
+    barrier = phase_diagram.transition_of(free, sites, known, known.mu[gap], gap, span).forward
     elastic = [term for term in changed.terms() if _has_misfit(term)]
     modulus, together = jnp.zeros(()), known
     if elastic:

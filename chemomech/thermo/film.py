@@ -76,12 +76,14 @@ def barriers_against_strain(
 
     Each field has one more axis in front.
     """
-    mu = phase_diagram.gaps(film(psi, 0.0, normal), host, span).mu[gap]
+    strains = jnp.asarray(strains)
+    known = gaps_against_strain(psi, host, jnp.concatenate([jnp.zeros(1), strains]), normal, span)
+    mu, known = known.mu[0, gap], jax.tree.map(lambda x: x[1:], known)
 
-    def at(strain):
-        return phase_diagram.transition_at(film(psi, strain, normal), host, mu, gap, span)
+    def at(strain, known):
+        return phase_diagram.transition_of(film(psi, strain, normal), host, known, mu, gap, span)
 
-    return jax.vmap(at)(jnp.asarray(strains))
+    return jax.vmap(at)(strains, known)
 
 
 @eqx.filter_jit

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from ..density import AbstractFreeEnergy, Host, Scalar
 from . import landscape
 from .coherency import curvatures
-from .phase_diagram import MOST, Span, gaps, transition_at
+from .phase_diagram import MOST, Span, gaps, transition_of
 from .relaxed import check_direction
 
 NODES = 96  # of the quadrature through an interface
@@ -76,7 +76,7 @@ def flat(psi: AbstractFreeEnergy, host: Host, kappa: Scalar, gap: int = 0, span:
     Source: Cahn, Hilliard, J. Chem. Phys. 28 (1958) 258.
     """
     known = gaps(psi, host, span, most=MOST)
-    peak = transition_at(psi, host, known.mu[gap], gap, span).forward
+    peak = transition_of(psi, host, known, known.mu[gap], gap, span).forward
     return _through(psi, host, kappa, known, gap, peak)
 
 

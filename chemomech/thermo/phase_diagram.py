@@ -191,16 +191,28 @@ def transition(
         gap: which gap, counted from the poor side.
         psi, host, span, count: as for `spinodals`.
     """
-    return transition_at(psi, host, gaps(psi, host, span, count).mu[gap] + tilt, gap, span, count)
+    known = gaps(psi, host, span, count)
+    return transition_of(psi, host, known, known.mu[_kept(gap, known)] + tilt, gap, span, count)
 
 
 def transition_at(
     psi: AbstractFreeEnergy, host: Host, mu: Scalar, gap: int = 0, span: Span = None, count: int = COUNT
 ) -> Transition:
     """The same at a chemical potential of the reservoir [J/mol]."""
-    if not 0 <= gap < MOST:
-        raise ConfigError(f"gap = {gap}: gaps are counted from 0 to {MOST - 1}, from the poor side.")
-    return _transition(psi, host, jnp.asarray(mu, dtype=float), gap, _grid(psi, span, count))
+    return transition_of(psi, host, gaps(psi, host, span, count), mu, gap, span, count)
+
+
+def transition_of(
+    psi: AbstractFreeEnergy, host: Host, known: Gaps, mu: Scalar, gap: int = 0, span: Span = None, count: int = COUNT
+) -> Transition:
+    """The same where the gaps are known already, from `gaps`."""
+    return _transition(psi, host, known, jnp.asarray(mu, dtype=float), _kept(gap, known), _grid(psi, span, count))
+
+
+def _kept(gap: int, known: Gaps) -> int:
+    if not 0 <= gap < len(known.low):
+        raise ConfigError(f"gap = {gap}: gaps are counted from 0 to {len(known.low) - 1}, from the poor side.")
+    return gap
 
 
 # --- how they are found ---
@@ -362,8 +374,8 @@ def _gap_around(known, c):
 
 
 @eqx.filter_jit
-def _transition(psi, host, mu, gap, grid):
-    known, unstable = _gaps(psi, host, grid, MOST), _spinodals(psi, host, grid, MOST)
+def _transition(psi, host, known, mu, gap, grid):
+    unstable = _spinodals(psi, host, grid, MOST)
     f, c = landscape.scaled(psi, host), grid.points
     slope, target = landscape.slope(f), mu / host.RT
     low, high = known.low[gap], known.high[gap]

@@ -37,22 +37,29 @@ def bracketed(f: Callable[[Number], Number], low: Number, high: Number, iteratio
     """
     low, high = jnp.asarray(low, dtype=float), jnp.asarray(high, dtype=float)
     ends = jax.lax.stop_gradient((low, high))
-    at_low, at_high = jax.lax.stop_gradient(jax.vmap(f)(jnp.stack([low, high])))
-    rising = jnp.sign(at_high - at_low)
 
     def solve(f, x):
-        def step(_, state):
-            left, right, x = state
+        def step(k, state):  # the first two look at the ends, so that f is written out once
+            (left, right), (at_low, at_high), x = state
             value, slope = jax.jvp(f, (x,), (jnp.ones_like(x),))
-            below = value * rising < 0
-            left, right = jnp.where(below, x, left), jnp.where(below, right, x)
+            at_low, at_high = jnp.where(k == 0, value, at_low), jnp.where(k == 1, value, at_high)
+            below = value * jnp.sign(at_high - at_low) < 0
+            inner = jnp.where(below, x, left), jnp.where(below, right, x)
+            left, right = (jnp.where(k < 2, end, moved) for end, moved in zip((left, right), inner, strict=True))
             newton = x - divide(value, slope)
-            inside = (newton > left) & (newton < right) & (slope != 0)
-            return left, right, jnp.where(value == 0, x, jnp.where(inside, newton, 0.5 * (left + right)))
+            inside = (newton > left) & (newton < right) & (slope != 0) & (k >= 2)
+            x = jnp.where((value == 0) & (k >= 2), x, jnp.where(inside, newton, 0.5 * (left + right)))
+            return (left, right), (at_low, at_high), jnp.where(k == 0, ends[1], x)
 
-        return jax.lax.fori_loop(0, iterations, step, (*ends, x))[2]
+        start = ends, (jnp.zeros_like(x), jnp.zeros_like(x)), ends[0]
+        _, at, x = jax.lax.fori_loop(0, 2 + iterations, step, start)
+        return x, at
 
-    found = jax.lax.custom_root(f, 0.5 * (ends[0] + ends[1]), solve, lambda g, y: divide(y, g(jnp.ones_like(y))))
+    def solve_tangent(g, y):
+        return divide(y, g(jnp.ones_like(y)))
+
+    middle = 0.5 * (ends[0] + ends[1])
+    found, (at_low, at_high) = jax.lax.custom_root(f, middle, solve, solve_tangent, has_aux=True)
     nearer = jnp.where(jnp.abs(at_low) <= jnp.abs(at_high), low, high)
     return jnp.where((at_low * at_high < 0), found, nearer)
 

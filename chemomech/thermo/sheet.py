@@ -175,7 +175,7 @@ def _phases(parts: _Parts, material: Material, curves: dict[str, Any]) -> list[L
     lines = [Line("phases", "chi of this curvature", float(coherency.effective_interaction(psi, host)), "1")]
     hysteresis = voltage.hysteresis_over(psi, host, unstable)
     for k in range(min(int(known.found), phase_diagram.MOST)):
-        path = phase_diagram.transition(psi, host, 0.0, k)
+        path = phase_diagram.transition_of(psi, host, known, known.mu[k], k)
         tag = f" {k + 1}" if int(known.found) > 1 else ""
         lines += [
             Line("phases", f"poor phase{tag}", float(known.low[k]), "1"),
@@ -270,8 +270,13 @@ def _interfaces(parts: _Parts, curves: dict[str, Any]) -> list[Line]:
 
 @eqx.filter_jit
 def _film_against_strain(psi, host, strains, normal, c):
-    known = jax.vmap(lambda e: phase_diagram.gaps(film.film(psi, e, normal), host, most=1))(strains)
-    return film.energies(psi, host, c, strains, normal), film.barriers_against_strain(psi, host, strains, normal), known
+    known = film.gaps_against_strain(psi, host, strains, normal)
+    mu = known.mu[STRAINS // 2, 0]  # of the film without strain
+
+    def path(strain, gaps):
+        return phase_diagram.transition_of(film.film(psi, strain, normal), host, gaps, mu)
+
+    return film.energies(psi, host, c, strains, normal), jax.vmap(path)(strains, known), known
 
 
 @eqx.filter_jit

@@ -18,17 +18,20 @@ def check_gradient(f, x, step=1e-3, tolerance=1e-8):
     The tolerance is relative to the largest of the value over x and the derivative.
     """
 
-    @jax.jit
     def flat(x):
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(eqx.filter(f(x), eqx.is_inexact_array))])
 
-    expected, size = np.asarray(differences(flat, x, step)), np.abs(flat(x)) / max(abs(x), 1.0)
-    x = jnp.asarray(x, float)
-    forward = np.asarray(jax.jvp(flat, (x,), (jnp.ones_like(x),))[1])
+    @jax.jit  # one program for values and derivatives: it takes longer to compile than to run
+    def along(x):
+        return jax.jvp(flat, (x,), (jnp.ones_like(x),))
+
+    values, forward = (np.asarray(v) for v in along(jnp.asarray(x, float)))
+    expected = np.asarray(differences(lambda x: along(jnp.asarray(x, float))[0], x, step))
+    size, x = np.abs(values) / max(abs(x), 1.0), jnp.asarray(x, float)
     scale = np.maximum(np.abs(expected), size)
     sizes = np.maximum(np.abs(forward), 1e-5 * np.where(scale > 0, scale, 1.0))  # what vanishes is round-off
     weights = np.random.default_rng(0).uniform(0.5, 1.5, len(forward)) / sizes
-    backward = float(jax.grad(lambda x: weights @ flat(x))(x))  # all at once: one program is compiled, not one a row
+    backward = float(jax.jit(jax.grad(lambda x: weights @ flat(x)))(x))  # all at once: one program, not one a row
     assert np.isfinite(forward).all()
     np.testing.assert_allclose((forward - expected) / np.where(scale > 0, scale, 1.0), 0.0, atol=tolerance)
     np.testing.assert_allclose(backward, weights @ forward, rtol=0.0, atol=1e-9 * np.sum(weights * sizes))
