@@ -3,6 +3,7 @@
 from . import design, materials
 from .checkpoints import Checkpoints
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell, Sum
+from .derivatives import directional_derivative, gradients, hessian_vector_product
 from .ensemble import Member, Round, simulate_ensemble
 from .equilibrium import solve_equilibrium, solve_static
 from .errors import ChemomechError, ConfigError, FileError, MeshError, SolveError, UnitError
@@ -30,6 +31,7 @@ __all__ = [
     "Closed", "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host",
     "HostDirect", "Krylov", "Local", "Member", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic",
     "Pinned", "Problem", "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum", "Taylor",
-    "Tied", "UnitError", "UpdateTest", "design", "materials", "param", "simulate", "simulate_ensemble",
+    "Tied", "UnitError", "UpdateTest", "design", "directional_derivative", "gradients",
+    "hessian_vector_product", "materials", "param", "simulate", "simulate_ensemble",
     "solve_equilibrium", "solve_static", "taylor_test", *_physics,
 ]  # fmt: skip

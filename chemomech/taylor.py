@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from .derivatives import matching
 from .errors import ChemomechError
 
 
@@ -75,8 +76,8 @@ def taylor_test(
     rng = np.random.default_rng(seed)
     if direction is None:
         direction = jax.tree.map(lambda v: rng.uniform(-1.0, 1.0, np.shape(v)) * np.asarray(v), moving)
-    direction = _matching(direction, moving, "direction")
-    slope = _product(_matching(gradient, moving, "gradient"), direction)
+    direction = matching(direction, moving, "direction")
+    slope = _product(matching(gradient, moving, "gradient"), direction)
 
     def value(h: float) -> float:
         there = jax.tree.map(lambda v, d: v + h * d, moving, direction)
@@ -91,23 +92,11 @@ def taylor_test(
     start, ahead = value(0.0), np.array([value(h) for h in sizes])
     polynomials = [np.full(levels, start), start + sizes * slope]
     if hessian is not None:
-        curvature = _product(_matching(hessian, moving, "hessian"), direction)
+        curvature = _product(matching(hessian, moving, "hessian"), direction)
         polynomials.append(polynomials[1] + 0.5 * sizes**2 * curvature)
     central = [(a - value(-h)) / (2 * h) for a, h in zip(ahead[:2], sizes[:2], strict=True)]
     difference = (4 * central[1] - central[0]) / 3
     return Taylor(sizes, np.abs(ahead - np.stack(polynomials)), slope, difference)
-
-
-def _matching(tree: Any, moving: Any, name: str) -> Any:
-    """The leaves of a tree where x has some."""
-    wanted, structure = jax.tree.flatten(moving)
-    try:
-        given = structure.flatten_up_to(tree)
-        if all(np.shape(a) == np.shape(b) for a, b in zip(given, wanted, strict=True)):
-            return jax.tree.unflatten(structure, given)
-    except ValueError:
-        pass
-    raise ChemomechError(f"The {name} must have the structure and shapes of x.")
 
 
 def _product(a: Any, b: Any) -> float:
