@@ -6,6 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 
 
+def quickly(function):
+    """Compiled with little optimisation: of programs that run a few times, compiling is all that takes time."""
+    options = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:  # an option that another XLA does not have
+        options = {}
+    return jax.jit(function, compiler_options=options)
+
+
 def differences(f, x, step=1e-3):
     """df/dx of a function of one number, by four values around x."""
     h = step * max(abs(x), 1.0)
@@ -21,7 +31,7 @@ def check_gradient(f, x, step=1e-3, tolerance=1e-8):
     def flat(x):
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(eqx.filter(f(x), eqx.is_inexact_array))])
 
-    @jax.jit  # one program for values and derivatives: it takes longer to compile than to run
+    @quickly  # one program for values and derivatives
     def along(x):
         return jax.jvp(flat, (x,), (jnp.ones_like(x),))
 
@@ -31,7 +41,7 @@ def check_gradient(f, x, step=1e-3, tolerance=1e-8):
     scale = np.maximum(np.abs(expected), size)
     sizes = np.maximum(np.abs(forward), 1e-5 * np.where(scale > 0, scale, 1.0))  # what vanishes is round-off
     weights = np.random.default_rng(0).uniform(0.5, 1.5, len(forward)) / sizes
-    backward = float(jax.jit(jax.grad(lambda x: weights @ flat(x)))(x))  # all at once: one program, not one a row
+    backward = float(quickly(jax.grad(lambda x: weights @ flat(x)))(x))  # all at once: one program, not one a row
     assert np.isfinite(forward).all()
     np.testing.assert_allclose((forward - expected) / np.where(scale > 0, scale, 1.0), 0.0, atol=tolerance)
     np.testing.assert_allclose(backward, weights @ forward, rtol=0.0, atol=1e-9 * np.sum(weights * sizes))
