@@ -280,6 +280,43 @@ def test_gradients():
     check_gradient(lambda b: interface.coefficient_of_size(lopsided(b), ONE, 2.0), 3.0)
 
 
+SOFTENING = cm.LinearElastic.isotropic(3.0, 0.3, cm.BowedVegard([0.1, 0.05, -0.02], 0.03),
+                                       C_lithiated=cm.LinearElastic.isotropic(2.0, 0.2).C)  # fmt: skip
+OBLIQUE = jnp.array([0.6, -0.3, 0.8])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda c: coherency.curvatures(SOFTENING, c, ONE),
+        lambda c: coherency.stress_free(SOFTENING, c, ONE),
+        lambda c: coherency.coherency_modulus(SOFTENING, OBLIQUE, ONE, c),
+        lambda x: interface.gradient_coefficient(cm.GradientEnergy(x), ONE, OBLIQUE),
+    ],
+    ids=["curvatures", "stress_free", "coherency_modulus", "gradient_coefficient"],
+)
+def test_gradients_of_second_derivatives(function):
+    """Of a body whose stiffness and misfit change with its composition."""
+    check_gradient(function, 0.3)
+
+
+def test_gradients_of_relaxed_curvatures():
+    """Of the second derivatives of an isotropic body, written out: no Hessian to compile."""
+    eye, few = jnp.eye(3), coherency.normals(3, 9)
+
+    def found(x):
+        volume, shear = jnp.einsum("ij,kl", eye, eye), jnp.einsum("ik,jl", eye, eye) + jnp.einsum("il,jk", eye, eye)
+        coupling = jnp.diag(jnp.stack([0.3 * x, 0.2 + 0 * x, -0.1 * x]))
+        k = coherency.Curvatures(0.4 + 0.1 * x, coupling, 1.7 * x * volume + 1.2 * shear, x * eye)
+        along = coherency.Softest(0.3 * x, OBLIQUE, jnp.array(False))
+        return (
+            coherency.acoustic(k.stiffness, OBLIQUE), coherency.relaxed_curvature(k, OBLIQUE),
+            coherency.softest(k, few), coherency.excess(k, along, 9),
+        )  # fmt: skip
+
+    check_gradient(found, 1.0)
+
+
 @pytest.mark.slow
 def test_ten_thousand_crystals_in_a_second():
     """0.8 s of a quiet processor; on a busy one, whose clock counts waiting for memory too, within three."""

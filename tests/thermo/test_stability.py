@@ -186,3 +186,11 @@ def test_gradient_of_a_growth_rate():
     kinetics, wave = (cm.ButlerVolmer(BAZANT, thickness=1e-8), cm.Diffusion(1e-16)), jnp.array([1e8, 2e8, 0.0])
     check_gradient(lambda c: stability.growth_rate(psi, kinetics, HOST, c, 0.01, wave), 0.4)
     check_gradient(lambda c: stability.potential(psi, HOST, c), 0.4)
+
+
+def test_gradient_of_the_fastest_growth():
+    """By the composition, of waves of two normals and three lengths under reaction and diffusion."""
+    psi = regular(3.0) + cm.GradientEnergy(1.0) + cm.LinearElastic.isotropic(3.0, 0.3, cm.Vegard([0.3, 0.1, 0.0]))
+    kinetics = (cm.ButlerVolmer(BAZANT, thickness=1.0), cm.Diffusion(0.7))
+    normals, sizes = jnp.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), jnp.array([0.2, 0.6, 1.4])
+    check_gradient(lambda c: stability.fastest_growth(psi, kinetics, ONE, c, 0.1, normals, sizes), 0.4)
