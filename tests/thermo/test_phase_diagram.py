@@ -268,6 +268,12 @@ def test_gradients_of_voltages_and_of_closing():
 
 
 @pytest.mark.slow
+def test_gradients_by_the_reservoir():
+    psi = cm.RedlichKister([3.0, 0.9])
+    check_gradient(lambda mu: phase_diagram.transition_at(psi, ONE, mu), 0.1)
+
+
+@pytest.mark.slow
 def test_second_derivatives():
     def low(chi):
         return phase_diagram.gaps(regular(chi), ONE, most=1).low[0]
