@@ -22,7 +22,8 @@ PREFERRED = (1.0, 0.37, 0.13)  # of equally soft normals, such as mirror images,
 class Curvatures(eqx.Module):
     """Second derivatives of psi at a uniform, stress-free state.
 
-    cc: d2psi/dc2 at fixed strain; coupling: d2psi/dc deps (3 x 3); stiffness: C_ijkl; kappa: d2psi/d(grad c)2.
+    cc: d2psi/dc2 at fixed strain, inf from the ends of an open domain on; coupling: d2psi/dc deps (3 x 3); stiffness:
+    C_ijkl; kappa: d2psi/d(grad c)2.
     """
 
     cc: Float[Array, ""]  # [J/m^3]
@@ -42,7 +43,8 @@ def curvatures(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host)
     hessian = jax.hessian(energy)(jnp.concatenate([jnp.asarray([c], dtype=float), jnp.zeros(3), H0.ravel()]))
     coupling = hessian[0, 4:].reshape(3, 3)
     stiffness = hessian[4:, 4:].reshape(3, 3, 3, 3)
-    return Curvatures(hessian[0, 0], coupling, stiffness, hessian[1:4, 1:4])
+    cc = landscape.with_ends(psi, jnp.asarray(c, dtype=float), hessian[0, 0], jnp.inf)
+    return Curvatures(cc, coupling, stiffness, hessian[1:4, 1:4])
 
 
 def stress_free(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host) -> Float[Array, "3 3"]:

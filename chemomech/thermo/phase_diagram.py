@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..density import AbstractFreeEnergy, Host, Scalar
 from ..errors import ConfigError
 from ..physics import checks
-from ..units import parse
+from ..units import parse, quantities
 from . import landscape, roots
 from .landscape import Curve
 
@@ -133,6 +133,7 @@ def closing(margin: Callable[[Scalar], Scalar], low: float, high: float) -> tupl
     return roots.bracketed(margin, low, high), ends <= 0
 
 
+@quantities(low="K", high="K")
 def critical_temperature(
     psi: AbstractFreeEnergy, host: Host, low: float = 1.0, high: float = 5000.0, span: Span = None
 ) -> tuple[Scalar, Bool[Array, ""]]:
@@ -181,6 +182,7 @@ def stable_potential(psi: AbstractFreeEnergy, host: Host, known: Gaps, c: Scalar
     return jnp.where(inside, known.mu[k], landscape.potential(psi, host, c))
 
 
+@quantities(tilt="J/mol")
 def transition(
     psi: AbstractFreeEnergy, host: Host, tilt: Scalar = 0.0, gap: int = 0, span: Span = None, count: int = COUNT
 ) -> Transition:
@@ -190,11 +192,16 @@ def transition(
         tilt: chemical potential of the reservoir less that of coexistence, positive favours the rich phase [J/mol].
         gap: which gap, counted from the poor side.
         psi, host, span, count: as for `spinodals`.
+
+    Raises:
+        ConfigError: the tilt is NaN, or no such gap is kept.
     """
+    landscape.require_number(tilt, "tilt", "J/mol")
     known = gaps(psi, host, span, count)
     return transition_of(psi, host, known, known.mu[_kept(gap, known)] + tilt, gap, span, count)
 
 
+@quantities(mu="J/mol")
 def transition_at(
     psi: AbstractFreeEnergy, host: Host, mu: Scalar, gap: int = 0, span: Span = None, count: int = COUNT
 ) -> Transition:
@@ -202,10 +209,12 @@ def transition_at(
     return transition_of(psi, host, gaps(psi, host, span, count), mu, gap, span, count)
 
 
+@quantities(mu="J/mol")
 def transition_of(
     psi: AbstractFreeEnergy, host: Host, known: Gaps, mu: Scalar, gap: int = 0, span: Span = None, count: int = COUNT
 ) -> Transition:
     """The same where the gaps are known already, from `gaps`."""
+    landscape.require_number(mu, "mu", "J/mol")
     return _transition(psi, host, known, jnp.asarray(mu, dtype=float), _kept(gap, known), _grid(psi, span, count))
 
 

@@ -222,6 +222,32 @@ def test_where_nothing_separates():
     assert np.isfinite(float(slopes))
 
 
+def test_a_stable_uniform_state_has_no_critical_size():
+    """Outside the spinodal of a material that separates: all sizes infinite, their derivatives finite."""
+    sizes = interface.critical_sizes(cm.RegularSolution(chi=3.0), ONE, 1.0, 0.1)
+    assert all(float(size) == np.inf for size in jax.tree.leaves(sizes))
+    slopes = jax.jacrev(lambda c: interface.critical_sizes(cm.RegularSolution(chi=3.0), ONE, 1.0, c))(0.1)
+    assert all(float(slope) == 0.0 for slope in jax.tree.leaves(slopes))
+
+
+def test_texts_with_units():
+    host, psi = cm.Host(c_max=2.29e4), cm.RegularSolution(chi=3.0)
+    for given, number in (
+        (interface.flat(psi, host, "1e-9 J/m"), interface.flat(psi, host, 1e-9)),
+        (interface.critical_sizes(psi, host, "1 nJ/m"), interface.critical_sizes(psi, host, 1e-9)),
+        (interface.coefficient_of_size(psi, host, "20 nm"), interface.coefficient_of_size(psi, host, 20e-9)),
+    ):
+        np.testing.assert_allclose(jax.tree.leaves(given), jax.tree.leaves(number), rtol=1e-12)
+    with pytest.raises(cm.UnitError, match='kappa = "1 nm" has dimension'):
+        interface.critical_sizes(psi, host, "1 nm")
+
+
+def test_a_gradient_coefficient_is_positive():
+    for function in (interface.flat, interface.critical_sizes):
+        with pytest.raises(cm.ConfigError, match="kappa = -1.0 J/m must be positive"):
+            function(cm.RegularSolution(chi=3.0), ONE, -1.0)
+
+
 @pytest.mark.parametrize(("volume_change", "chi_eff", "low"), [(0.01, 2.983, 0.0723), (0.05, 2.581, 0.1277)])
 def test_misfit_lowers_chi(volume_change, chi_eff, low):
     """chi - E eta^2/((1 - nu) R T c_max) and the coherent phases of an isotropic body with chi = 3, E = 60 GPa."""
