@@ -17,6 +17,7 @@ from ..errors import ChemomechError, ConfigError
 from ..tensors import Vector
 
 SPAN = (-0.5, 1.5)  # of an energy without a domain: its wells may lie at 0 and 1
+TURNS = 4  # in which a grid is evaluated
 NEAR = 1e-9  # of an open domain: what counts as its end
 FARTHEST = 18.0  # |ln(c/(1-c))| of the outermost compositions of an open domain
 Curve = Callable[[Scalar], Scalar]
@@ -193,6 +194,19 @@ def _is_nan(leaf: Any) -> bool:
     )
 
 
-def on_grid(f: Curve, c: Float[np.ndarray, " n"]) -> Float[Array, " n"]:
-    """f at every composition."""
-    return jax.vmap(f)(jnp.asarray(c))
+def on_grid(
+    derivative: Callable[[Curve], Curve], psi: AbstractFreeEnergy, host: Host, c: Float[Array, " n"]
+) -> Float[Array, " n"]:
+    """psi/(R T c_max), or a derivative of it, at every composition; to look at, without derivatives of its own.
+
+    Evaluated in a loop of few turns, which keeps the numbers: otherwise XLA computes them again in each of their uses.
+
+    Args:
+        derivative: such as `second`.
+        psi: an energy of composition.
+        host: shared constants.
+        c: compositions [1].
+    """
+    f = derivative(scaled(*jax.lax.stop_gradient((psi, host))))
+    rows = np.minimum(np.arange(-(-len(c) // TURNS) * TURNS), len(c) - 1).reshape(TURNS, -1)
+    return jax.lax.map(jax.vmap(f), jnp.asarray(c)[rows]).ravel()[: len(c)]

@@ -235,7 +235,7 @@ def _grid(psi, span, count):
 def _spinodals(psi, host, grid, most):
     f, c = landscape.scaled(psi, host), jnp.asarray(grid.points)
     bend = landscape.second(f)
-    curvatures = jax.lax.stop_gradient(landscape.on_grid(bend, c))
+    curvatures = landscape.on_grid(landscape.second, psi, host, c)
     negative = curvatures < 0
     before = jnp.concatenate([jnp.zeros(1, bool), negative[:-1]])
     after = jnp.concatenate([negative[1:], jnp.zeros(1, bool)])
@@ -257,7 +257,7 @@ def _spinodals(psi, host, grid, most):
 @eqx.filter_jit
 def _gaps(psi, host, grid, most):
     f, c = landscape.scaled(psi, host), jnp.asarray(grid.points)
-    values = jax.lax.stop_gradient(landscape.on_grid(f, c))
+    values = landscape.on_grid(lambda f: f, psi, host, c)
     left, right, found = chords(c, values, most)
     none = _least_bent(grid.points, values)
     exists = jnp.arange(most) < found
@@ -324,12 +324,12 @@ def _gaps_at(psi, host, T, grid, most):
 @eqx.filter_jit
 def _margin(psi, host, grid):
     f = landscape.scaled(psi, host)
-    return landscape.second(f)(_softest(f, jnp.asarray(grid.points)))
+    return landscape.second(f)(_softest(psi, host, jnp.asarray(grid.points)))
 
 
 @eqx.filter_jit
 def _critical_composition(psi, host, grid):
-    return _softest(landscape.scaled(psi, host), jnp.asarray(grid.points))
+    return _softest(psi, host, jnp.asarray(grid.points))
 
 
 @eqx.filter_jit
@@ -338,8 +338,16 @@ def _critical_temperature(psi, host, low, high, grid):
 
 
 def _first(flags: Bool[Array, " n"], most: int) -> tuple[Int[Array, " k"], Int[Array, ""]]:
-    """Where the first `most` flags are, and how many there are."""
-    return jnp.nonzero(flags, size=most, fill_value=0)[0], jnp.sum(flags)
+    """Where the first `most` flags are, 0 for those that are missing, and how many there are.
+
+    One smallest number after the other: a batch is read a few times, where `jnp.nonzero` would write it out.
+    """
+    n, last, places = len(flags), jnp.int32(-1), []
+    at = jnp.arange(n, dtype=jnp.int32)
+    for _ in range(most):
+        last = jnp.min(jnp.where(flags & (at > last), at, n))
+        places.append(jnp.where(last < n, last, 0))
+    return jnp.stack(places), jnp.sum(flags)
 
 
 def _tangent(f: Curve, c, i, j, logistic):
@@ -370,10 +378,10 @@ def _tangent(f: Curve, c, i, j, logistic):
     return composition(y[0]), composition(y[1])
 
 
-def _softest(f: Curve, c) -> Scalar:
+def _softest(psi, host, c) -> Scalar:
     """Where f'' is least: a root of f''' next to the least on the grid."""
-    bend = landscape.second(f)
-    k = jnp.argmin(jax.lax.stop_gradient(landscape.on_grid(bend, c)))
+    bend = landscape.second(landscape.scaled(psi, host))
+    k = jnp.argmin(landscape.on_grid(landscape.second, psi, host, c))
     return roots.bracketed(landscape.slope(bend), c[jnp.maximum(k - 1, 0)], c[jnp.minimum(k + 1, len(c) - 1)])
 
 
