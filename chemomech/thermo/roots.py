@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 Number = Float[Array, ""]
 TINY = 1e-12  # of a slope that counts as none
-CLOSE = 1e-10  # relative Newton step that is the last: the next would be its square
+CLOSE = 1e-10  # Newton step, relative or of unknowns of size one, that is the last: the next would be its square
 
 
 def divide(a: Number, b: Number) -> Number:
@@ -84,19 +84,20 @@ def newton(
 
     Args:
         f: what vanishes, of size one; closes over parameters.
-        x: start.
+        x: start, of size one.
         lower, upper: bounds of every unknown.
-        iterations: Newton steps.
+        iterations: Newton steps at most; of a batch the slowest root counts.
     """
     x, lower, upper = jax.lax.stop_gradient((x, lower, upper))
 
     def solve(f, x):
-        def step(_, x):
+        def step(state):
+            k, x, _ = state
             value, slopes = linearised(f, x)
-            move = least_squares(slopes.T, value)
-            return jnp.clip(x - move, 0.5 * (x + lower), 0.5 * (x + upper))
+            to = jnp.clip(x - least_squares(slopes.T, value), 0.5 * (x + lower), 0.5 * (x + upper))
+            return k + 1, to, jnp.max(jnp.abs(to - x)) <= CLOSE
 
-        return jax.lax.fori_loop(0, iterations, step, x)
+        return jax.lax.while_loop(lambda state: (state[0] < iterations) & ~state[2], step, (0, x, jnp.array(False)))[1]
 
     return jax.lax.custom_root(f, x, solve, lambda g, y: least_squares(jax.jacfwd(g)(jnp.zeros_like(y)), y))
 
