@@ -49,7 +49,8 @@ def bracketed(f: Callable[[Number], Number], low: Number, high: Number, iteratio
             left, right = (jnp.where(k < 2, end, moved) for end, moved in zip((left, right), inner, strict=True))
             newton = x - divide(value, slope)
             inside = (newton > left) & (newton < right) & (slope != 0) & (k >= 2)
-            close = (slope != 0) & (jnp.abs(newton - x) <= CLOSE * jnp.abs(x)) & (newton >= left) & (newton <= right)
+            close = (slope != 0) & (jnp.abs(newton - x) <= CLOSE * jnp.abs(x))  # round-off may point out of the bracket
+            newton = jnp.clip(newton, left, right)
             x = jnp.where((value == 0) & (k >= 2), x, jnp.where(inside | close, newton, 0.5 * (left + right)))
             settled = jnp.where(k >= 2, (value == 0) | close, (k == 1) & (at_low * at_high >= 0))
             return k + 1, (left, right), (at_low, at_high), jnp.where(k == 0, ends[1], x), settled
