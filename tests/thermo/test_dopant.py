@@ -76,7 +76,7 @@ def test_a_map_of_two_changes():
 
 @pytest.mark.slow
 def test_ten_thousand_dopants():
-    """Two phase diagrams, a transition and a softest normal each: 1.3 s of a quiet processor, on a busy one within three.
+    """Two phase diagrams, a transition and a softest normal each: 1.3 s of a quiet processor, three of a busy one.
 
     Of an isotropic body the coherency energy is 2 M times the square of the misfit, at every amount.
     """
