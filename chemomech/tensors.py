@@ -95,6 +95,16 @@ class Tensor(_Components):
 
         return Sym(self.xx, self.yy, self.zz, half(self.yz, self.zy), half(self.xz, self.zx), half(self.xy, self.yx))
 
+    @property
+    def green(self) -> Sym:
+        """Green's strain of a displacement gradient, (H + H^T + H^T H) / 2, which no rotation changes."""
+        rows = self.rows()
+
+        def product(i, j):
+            return mul(0.5, add(*(mul(row[i], row[j]) for row in rows)))
+
+        return self.sym + Sym(*(product(i, j) for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))))
+
     def rows(self) -> tuple[tuple[Component, ...], ...]:
         """The components as nested tuples."""
         return ((self.xx, self.xy, self.xz), (self.yx, self.yy, self.yz), (self.zx, self.zy, self.zz))

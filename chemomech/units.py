@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, TypeVar
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -15,6 +17,7 @@ from .errors import UnitError
 BASE = ("[length]", "[time]", "[mass]", "[current]", "[substance]", "[temperature]")
 FIELD_UNITS = {"c": "1", "mu": "J/mol", "u": "m"}  # SI units of the nodal fields
 Module = TypeVar("Module")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @functools.cache
@@ -76,6 +79,33 @@ def _parse_text(text: str, unit: str, name: str) -> float:
             f'{name} = "{text}" has dimension {quantity.dimensionality}. '
             f"Expected a quantity in {'no unit' if unit == '1' else unit}."
         ) from None
+
+
+def quantities(**units: str) -> Callable[[Function], Function]:
+    """A function that takes texts with units, such as "40 nm", for the arguments named; numbers are SI and pass.
+
+    Raises:
+        UnitError: on a call with a text that is no quantity, or has another dimension than the argument's unit.
+    """
+
+    def decorated(function: Function) -> Function:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def call(*arguments, **named):
+            bound = signature.bind(*arguments, **named)
+            for name, unit in units.items():
+                if _has_text(bound.arguments.get(name)):
+                    bound.arguments[name] = parse(bound.arguments[name], unit, name=name)
+            return function(*bound.args, **bound.kwargs)
+
+        return cast(Function, call)
+
+    return decorated
+
+
+def _has_text(value: Any) -> bool:
+    return any(map(_has_text, value)) if isinstance(value, list | tuple) else isinstance(value, str)
 
 
 def in_SI(value: Any, *, name: str = "value") -> Any:

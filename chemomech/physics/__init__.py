@@ -16,6 +16,7 @@ from .interface import (
     overpotential,
 )
 from .kinematics import Axisymmetric, GeneralisedPlaneStrain, PlaneStrain, PlaneStress, Solid
+from .landau import SquareToRectangle
 from .orientation import Orientation, Oriented, rotation_matrix
 from .stored import Stored
 from .transport import AbstractMobility, Amount, DegenerateMobility, Diffusion, Storage, UniformMobility
@@ -43,6 +44,7 @@ __all__ = [
     "RedlichKister",
     "RegularSolution",
     "Solid",
+    "SquareToRectangle",
     "Storage",
     "Stored",
     "SurfaceEnergy",

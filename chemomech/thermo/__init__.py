@@ -23,10 +23,11 @@ from .lattice_design import (
 )
 from .screening import assess, screen
 from .symmetry import directions, twofold_axes
+from .wells import strain_wells
 
 __all__ = [
     "CofactorConditions", "Lattice", "assess", "cofactor_conditions", "correspondence", "directions",
     "habit_of_variant", "habit_planes", "interfaces", "kept_volume", "middle_stretch", "read_cif", "screen",
-    "smallest_change", "smallest_change_to_cofactor", "strain_distance", "transformation", "twin", "twin_fraction",
-    "twin_fraction_root", "twin_systems", "twofold_axes", "variant",
+    "smallest_change", "smallest_change_to_cofactor", "strain_distance", "strain_wells", "transformation", "twin",
+    "twin_fraction", "twin_fraction_root", "twin_systems", "twofold_axes", "variant",
 ]  # fmt: skip

@@ -22,7 +22,8 @@ PREFERRED = (1.0, 0.37, 0.13)  # of equally soft normals, such as mirror images,
 class Curvatures(eqx.Module):
     """Second derivatives of psi at a uniform, stress-free state.
 
-    cc: d2psi/dc2 at fixed strain; coupling: d2psi/dc deps (3 x 3); stiffness: C_ijkl; kappa: d2psi/d(grad c)2.
+    cc: d2psi/dc2 at fixed strain, inf from the ends of an open domain on; coupling: d2psi/dc deps (3 x 3); stiffness:
+    C_ijkl; kappa: d2psi/d(grad c)2.
     """
 
     cc: Float[Array, ""]  # [J/m^3]
@@ -37,35 +38,40 @@ def curvatures(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host)
     H0 = stress_free(psi, c, host)
 
     def energy(v):
-        return _uniform(psi, host, v[0], v[1:4], v[4:].reshape(3, 3))
+        return uniform_energy(psi, host, v[0], v[1:4], v[4:].reshape(3, 3))
 
     hessian = jax.hessian(energy)(jnp.concatenate([jnp.asarray([c], dtype=float), jnp.zeros(3), H0.ravel()]))
     coupling = hessian[0, 4:].reshape(3, 3)
     stiffness = hessian[4:, 4:].reshape(3, 3, 3, 3)
-    return Curvatures(hessian[0, 0], coupling, stiffness, hessian[1:4, 1:4])
+    cc = landscape.with_ends(psi, jnp.asarray(c, dtype=float), hessian[0, 0], jnp.inf)
+    return Curvatures(cc, coupling, stiffness, hessian[1:4, 1:4])
 
 
 def stress_free(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host) -> Float[Array, "3 3"]:
     """The displacement gradient that a free body takes at uniform composition c (one Newton step: psi is quadratic)."""
 
     def energy(e):
-        return _uniform(psi, host, jnp.asarray(c, float), jnp.zeros(3), _symmetric(e))
+        return uniform_energy(psi, host, jnp.asarray(c, float), jnp.zeros(3), symmetric_tensor(e))
 
     zero = jnp.zeros(6)
     K = jax.hessian(energy)(zero)
     idle = jnp.trace(K) == 0  # an energy without strain: the body keeps its shape
-    return -_symmetric(jnp.linalg.solve(jnp.where(idle, jnp.eye(6), K), jnp.where(idle, 0.0, jax.grad(energy)(zero))))
+    load = jnp.where(idle, 0.0, jax.grad(energy)(zero))
+    return -symmetric_tensor(jnp.linalg.solve(jnp.where(idle, jnp.eye(6), K), load))
 
 
 _stress_free = landscape.compiled(stress_free)
 
 
-def _symmetric(e: Float[Array, "6"]) -> Float[Array, "3 3"]:
+def symmetric_tensor(e: Float[Array, "6"]) -> Float[Array, "3 3"]:
     """The tensor of components xx, yy, zz, yz, xz, xy."""
     return jnp.stack([e[jnp.array(row)] for row in ((0, 5, 4), (5, 1, 3), (4, 3, 2))])
 
 
-def _uniform(psi, host, c, grad_c, H):
+def uniform_energy(
+    psi: AbstractFreeEnergy, host: Host, c: Float[Array, ""], grad_c: Float[Array, "3"], H: Float[Array, "3 3"]
+) -> Float[Array, ""]:
+    """psi at one composition, its gradient, and one displacement gradient [J/m^3]."""
     values = {"c": c, "grad_c": Vector(*grad_c), "H": Tensor(*(H[i, j] for i in range(3) for j in range(3)))}
     zero = jnp.zeros(())
     return psi(Local(values, host, Vector(zero, zero, zero), zero, zero))

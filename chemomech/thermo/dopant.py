@@ -113,14 +113,15 @@ def response(
     """
     changed, sites = doped(psi, dopant, x), doped_host(host, dopant, x)
     free = Free(changed)
-    known = phase_diagram.gaps(free, sites, span)
+    most = max(gap + 1, 1)  # the gaps beyond need not be found
+    known = phase_diagram.gaps(free, sites, span, most=most)
     barrier = phase_diagram.transition_of(free, sites, known, known.mu[gap], gap, span).forward
     elastic = [term for term in changed.terms() if _has_misfit(term)]
     modulus, together = jnp.zeros(()), known
     if elastic:
         softest = softest_normal(curvatures(Sum(tuple(elastic)), 0.5, sites))
         modulus = softest.modulus
-        together = phase_diagram.gaps(coherent(changed, softest.normal, sites), sites, span)
+        together = phase_diagram.gaps(coherent(changed, softest.normal, sites), sites, span, most=most)
     faster = jnp.exp(-dopant.activation * x / host.RT)
     return Response(
         known.low[gap], known.high[gap], known.mu[gap], barrier, modulus, together.low[gap], together.high[gap], faster

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..density import AbstractFreeEnergy, Host, Scalar
+from ..physics import checks
+from ..units import quantities
 from . import landscape
 from .coherency import curvatures
 from .phase_diagram import MOST, Span, gaps, transition_of
@@ -59,6 +61,7 @@ def gradient_coefficient(
     return n @ curvatures(psi, c, host).kappa @ n
 
 
+@quantities(kappa="J/m")
 def flat(psi: AbstractFreeEnergy, host: Host, kappa: Scalar, gap: int = 0, span: Span = None) -> Interface:
     """The interface between the phases of one gap, with kappa c'^2/2 = f - tangent through it
 
@@ -73,8 +76,12 @@ def flat(psi: AbstractFreeEnergy, host: Host, kappa: Scalar, gap: int = 0, span:
         gap: which gap, counted from the poor side.
         span: compositions that are looked at, see `phase_diagram.gaps`.
 
+    Raises:
+        ConfigError: kappa is not positive.
+
     Source: Cahn, Hilliard, J. Chem. Phys. 28 (1958) 258.
     """
+    checks.positive(kappa, "kappa", "J/m")
     known = gaps(psi, host, span, most=MOST)
     peak = transition_of(psi, host, known, known.mu[gap], gap, span).forward
     return _through(psi, host, kappa, known, gap, peak)
@@ -101,7 +108,7 @@ def _through(psi, host, kappa, known, gap, peak):
     return Interface(low, high, jnp.where(there, energy, 0.0), jnp.where(there, width, 0.0))
 
 
-@landscape.compiled
+@quantities(kappa="J/m")
 def critical_sizes(psi: AbstractFreeEnergy, host: Host, kappa: Scalar, c: Scalar = 0.5) -> CriticalSizes:
     """Sizes of bodies with a neutral surface above which the uniform state c is unstable, k^2 = -f''/kappa
 
@@ -110,13 +117,23 @@ def critical_sizes(psi: AbstractFreeEnergy, host: Host, kappa: Scalar, c: Scalar
         host: shared constants.
         kappa: gradient coefficient [J/m].
         c: composition of the uniform state [1].
+
+    Raises:
+        ConfigError: kappa is not positive.
     """
+    checks.positive(kappa, "kappa", "J/m")
+    return _sizes(psi, host, kappa, c)
+
+
+@landscape.compiled
+def _sizes(psi, host, kappa, c):
     bend = landscape.curvature(psi, host, c)
     unstable = bend < 0
     length = jnp.where(unstable, jnp.sqrt(kappa / jnp.where(unstable, -bend, 1.0)), jnp.inf)
     return CriticalSizes(2 * np.pi * length, SLAB * length, CYLINDER * length, SPHERE * length, RADIAL_SPHERE * length)
 
 
+@quantities(size="m")
 @landscape.compiled
 def coefficient_of_size(
     psi: AbstractFreeEnergy, host: Host, size: Scalar, shape: float = SPHERE, c: Scalar = 0.5

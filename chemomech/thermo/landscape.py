@@ -17,6 +17,8 @@ from ..errors import ChemomechError, ConfigError
 from ..tensors import Vector
 
 SPAN = (-0.5, 1.5)  # of an energy without a domain: its wells may lie at 0 and 1
+TURNS = 4  # in which a grid is evaluated
+NEAR = 1e-9  # of an open domain: what counts as its end
 FARTHEST = 18.0  # |ln(c/(1-c))| of the outermost compositions of an open domain
 Curve = Callable[[Scalar], Scalar]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -62,13 +64,56 @@ def scaled(psi: AbstractFreeEnergy, host: Host) -> Curve:
 
 
 def potential(psi: AbstractFreeEnergy, host: Host, c: Scalar) -> Scalar:
-    """mu = (1/c_max) dpsi/dc [J/mol]"""
-    return slope(scaled(psi, host))(jnp.asarray(c, dtype=float)) * host.RT
+    """mu = (1/c_max) dpsi/dc [J/mol]; -inf and inf from the ends of an open domain on, as of the ideal entropy."""
+    c = jnp.asarray(c, dtype=float)
+    return with_ends(psi, c, slope(scaled(psi, host))(c) * host.RT, -jnp.inf)
 
 
 def curvature(psi: AbstractFreeEnergy, host: Host, c: Scalar) -> Scalar:
-    """d2psi/dc2 [J/m^3]"""
-    return second(scaled(psi, host))(jnp.asarray(c, dtype=float)) * host.RT * host.c_max
+    """d2psi/dc2 [J/m^3]; inf from the ends of an open domain on."""
+    c = jnp.asarray(c, dtype=float)
+    return with_ends(psi, c, second(scaled(psi, host))(c) * host.RT * host.c_max, jnp.inf)
+
+
+def with_ends(psi: AbstractFreeEnergy, c: Scalar, value: Scalar, at_low: float) -> Scalar:
+    """The value inside the energy's domain, and what it tends to outside."""
+    domain = domain_of(psi)
+    if domain is None:
+        return value
+    return jnp.where(c <= domain[0], at_low, jnp.where(c >= domain[1], jnp.inf, value))
+
+
+def domain_of(psi: AbstractFreeEnergy) -> tuple[float, float] | None:
+    """The open interval in which all terms of an energy are defined; None: no limits."""
+    domains = [term.domain for term in psi.terms() if term.domain is not None]
+    return (max(low for low, _ in domains), min(high for _, high in domains)) if domains else None
+
+
+def require_inside(psi: AbstractFreeEnergy, c: Any) -> None:
+    """A composition that may be looked at must lie inside the energy's domain; tracers pass.
+
+    Raises:
+        ConfigError: it lies at an end, where mu is infinite, or outside.
+    """
+    domain = domain_of(psi)
+    if domain is None or c is None or isinstance(c, jax.core.Tracer):
+        return
+    outside = ~((np.asarray(c) > domain[0]) & (np.asarray(c) < domain[1]))
+    if outside.any():
+        raise ConfigError(
+            f"c = {np.asarray(c)[outside].ravel()[0]} does not lie between {domain[0]:g} and {domain[1]:g}, at which "
+            "the chemical potential is infinite. Take a composition inside, such as "
+            f"{domain[0] + NEAR * (domain[1] - domain[0]):g}."
+        )
+
+
+def inside(psi: AbstractFreeEnergy, c: Scalar) -> Scalar:
+    """The composition, moved off the ends of the energy's domain by 1e-9 of it: for quantities with a limit there."""
+    domain = domain_of(psi)
+    if domain is None:
+        return jnp.asarray(c, dtype=float)
+    margin = NEAR * (domain[1] - domain[0])
+    return jnp.clip(jnp.asarray(c, dtype=float), domain[0] + margin, domain[1] - margin)
 
 
 def slope(f: Curve) -> Curve:
@@ -87,9 +132,9 @@ def span_of(psi: AbstractFreeEnergy, span: tuple[float, float] | None = None) ->
         if not span[0] < span[1]:
             raise ConfigError(f"span = {span}: the smaller composition comes first.")
         return span
-    domains = [term.domain for term in psi.terms() if term.domain is not None]
-    if domains:
-        return max(low for low, _ in domains), min(high for _, high in domains)
+    domain = domain_of(psi)
+    if domain is not None:
+        return domain
     tables = [np.asarray(t.knots) for t in psi.terms() if isinstance(getattr(t, "knots", None), np.ndarray)]
     return (float(tables[0][0]), float(tables[0][-1])) if tables else SPAN
 
@@ -112,6 +157,16 @@ class Grid(NamedTuple):
             return np.linspace(self.low, self.high, self.count)
         crowded = 1.0 / (1.0 + np.exp(-np.linspace(-FARTHEST, FARTHEST, self.count // 2)))
         return np.union1d(crowded, np.linspace(self.low, self.high, self.count - self.count // 2 + 2)[1:-1])
+
+
+def require_number(value: Any, name: str, unit: str) -> None:
+    """A number that may be looked at must not be NaN; tracers pass.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if _is_nan(value):
+        raise ConfigError(f"{name} is NaN, not a number of {unit}. Check where it comes from.")
 
 
 def grid_of(psi: AbstractFreeEnergy, span: tuple[float, float] | None, count: int) -> Grid:
@@ -139,6 +194,19 @@ def _is_nan(leaf: Any) -> bool:
     )
 
 
-def on_grid(f: Curve, c: Float[np.ndarray, " n"]) -> Float[Array, " n"]:
-    """f at every composition."""
-    return jax.vmap(f)(jnp.asarray(c))
+def on_grid(
+    derivative: Callable[[Curve], Curve], psi: AbstractFreeEnergy, host: Host, c: Float[Array, " n"]
+) -> Float[Array, " n"]:
+    """psi/(R T c_max), or a derivative of it, at every composition; to look at, without derivatives of its own.
+
+    Evaluated in a loop of few turns, which keeps the numbers: otherwise XLA computes them again in each of their uses.
+
+    Args:
+        derivative: such as `second`.
+        psi: an energy of composition.
+        host: shared constants.
+        c: compositions [1].
+    """
+    f = derivative(scaled(*jax.lax.stop_gradient((psi, host))))
+    rows = np.minimum(np.arange(-(-len(c) // TURNS) * TURNS), len(c) - 1).reshape(TURNS, -1)
+    return jax.lax.map(jax.vmap(f), jnp.asarray(c)[rows]).ravel()[: len(c)]

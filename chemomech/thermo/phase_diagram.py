@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..density import AbstractFreeEnergy, Host, Scalar
 from ..errors import ConfigError
 from ..physics import checks
-from ..units import parse
+from ..units import parse, quantities
 from . import landscape, roots
 from .landscape import Curve
 
@@ -133,6 +133,7 @@ def closing(margin: Callable[[Scalar], Scalar], low: float, high: float) -> tupl
     return roots.bracketed(margin, low, high), ends <= 0
 
 
+@quantities(low="K", high="K")
 def critical_temperature(
     psi: AbstractFreeEnergy, host: Host, low: float = 1.0, high: float = 5000.0, span: Span = None
 ) -> tuple[Scalar, Bool[Array, ""]]:
@@ -181,6 +182,7 @@ def stable_potential(psi: AbstractFreeEnergy, host: Host, known: Gaps, c: Scalar
     return jnp.where(inside, known.mu[k], landscape.potential(psi, host, c))
 
 
+@quantities(tilt="J/mol")
 def transition(
     psi: AbstractFreeEnergy, host: Host, tilt: Scalar = 0.0, gap: int = 0, span: Span = None, count: int = COUNT
 ) -> Transition:
@@ -190,11 +192,16 @@ def transition(
         tilt: chemical potential of the reservoir less that of coexistence, positive favours the rich phase [J/mol].
         gap: which gap, counted from the poor side.
         psi, host, span, count: as for `spinodals`.
+
+    Raises:
+        ConfigError: the tilt is NaN, or no such gap is kept.
     """
+    landscape.require_number(tilt, "tilt", "J/mol")
     known = gaps(psi, host, span, count)
     return transition_of(psi, host, known, known.mu[_kept(gap, known)] + tilt, gap, span, count)
 
 
+@quantities(mu="J/mol")
 def transition_at(
     psi: AbstractFreeEnergy, host: Host, mu: Scalar, gap: int = 0, span: Span = None, count: int = COUNT
 ) -> Transition:
@@ -202,10 +209,12 @@ def transition_at(
     return transition_of(psi, host, gaps(psi, host, span, count), mu, gap, span, count)
 
 
+@quantities(mu="J/mol")
 def transition_of(
     psi: AbstractFreeEnergy, host: Host, known: Gaps, mu: Scalar, gap: int = 0, span: Span = None, count: int = COUNT
 ) -> Transition:
     """The same where the gaps are known already, from `gaps`."""
+    landscape.require_number(mu, "mu", "J/mol")
     return _transition(psi, host, known, jnp.asarray(mu, dtype=float), _kept(gap, known), _grid(psi, span, count))
 
 
@@ -226,7 +235,7 @@ def _grid(psi, span, count):
 def _spinodals(psi, host, grid, most):
     f, c = landscape.scaled(psi, host), jnp.asarray(grid.points)
     bend = landscape.second(f)
-    curvatures = jax.lax.stop_gradient(landscape.on_grid(bend, c))
+    curvatures = landscape.on_grid(landscape.second, psi, host, c)
     negative = curvatures < 0
     before = jnp.concatenate([jnp.zeros(1, bool), negative[:-1]])
     after = jnp.concatenate([negative[1:], jnp.zeros(1, bool)])
@@ -248,7 +257,7 @@ def _spinodals(psi, host, grid, most):
 @eqx.filter_jit
 def _gaps(psi, host, grid, most):
     f, c = landscape.scaled(psi, host), jnp.asarray(grid.points)
-    values = jax.lax.stop_gradient(landscape.on_grid(f, c))
+    values = landscape.on_grid(lambda f: f, psi, host, c)
     left, right, found = chords(c, values, most)
     none = _least_bent(grid.points, values)
     exists = jnp.arange(most) < found
@@ -315,12 +324,12 @@ def _gaps_at(psi, host, T, grid, most):
 @eqx.filter_jit
 def _margin(psi, host, grid):
     f = landscape.scaled(psi, host)
-    return landscape.second(f)(_softest(f, jnp.asarray(grid.points)))
+    return landscape.second(f)(_softest(psi, host, jnp.asarray(grid.points)))
 
 
 @eqx.filter_jit
 def _critical_composition(psi, host, grid):
-    return _softest(landscape.scaled(psi, host), jnp.asarray(grid.points))
+    return _softest(psi, host, jnp.asarray(grid.points))
 
 
 @eqx.filter_jit
@@ -329,8 +338,16 @@ def _critical_temperature(psi, host, low, high, grid):
 
 
 def _first(flags: Bool[Array, " n"], most: int) -> tuple[Int[Array, " k"], Int[Array, ""]]:
-    """Where the first `most` flags are, and how many there are."""
-    return jnp.nonzero(flags, size=most, fill_value=0)[0], jnp.sum(flags)
+    """Where the first `most` flags are, 0 for those that are missing, and how many there are.
+
+    One smallest number after the other: a batch is read a few times, where `jnp.nonzero` would write it out.
+    """
+    n, last, places = len(flags), jnp.int32(-1), []
+    at = jnp.arange(n, dtype=jnp.int32)
+    for _ in range(most):
+        last = jnp.min(jnp.where(flags & (at > last), at, n))
+        places.append(jnp.where(last < n, last, 0))
+    return jnp.stack(places), jnp.sum(flags)
 
 
 def _tangent(f: Curve, c, i, j, logistic):
@@ -361,10 +378,10 @@ def _tangent(f: Curve, c, i, j, logistic):
     return composition(y[0]), composition(y[1])
 
 
-def _softest(f: Curve, c) -> Scalar:
+def _softest(psi, host, c) -> Scalar:
     """Where f'' is least: a root of f''' next to the least on the grid."""
-    bend = landscape.second(f)
-    k = jnp.argmin(jax.lax.stop_gradient(landscape.on_grid(bend, c)))
+    bend = landscape.second(landscape.scaled(psi, host))
+    k = jnp.argmin(landscape.on_grid(landscape.second, psi, host, c))
     return roots.bracketed(landscape.slope(bend), c[jnp.maximum(k - 1, 0)], c[jnp.minimum(k + 1, len(c) - 1)])
 
 

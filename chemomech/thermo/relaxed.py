@@ -15,6 +15,7 @@ from ..physics.eigenstrain import as_sym, symmetric
 from ..tensors import Sym, Tensor, inverse_form
 from ..units import param, parse
 from . import roots
+from .landscape import domain_of
 
 Z = (0.0, 0.0, 1.0)
 
@@ -41,7 +42,7 @@ class Free(AbstractFreeEnergy):
     @property
     def domain(self) -> tuple[float, float] | None:
         """That of psi."""
-        return _common(self.psi.terms())
+        return domain_of(self.psi)
 
     def __call__(self, s: Local) -> Scalar:
         load = None if self.stress is None else as_sym(self.stress)
@@ -89,7 +90,7 @@ class Layer(AbstractFreeEnergy):
     @property
     def domain(self) -> tuple[float, float] | None:
         """That of psi."""
-        return _common(self.psi.terms())
+        return domain_of(self.psi)
 
     def __call__(self, s: Local) -> Scalar:
         n = self.normal / jnp.sqrt(jnp.sum(jnp.asarray(self.normal) ** 2))
@@ -138,8 +139,3 @@ def _least(energy: Any, unknowns: int) -> Scalar:
     (value, slope), (_, K) = roots.linearised(lambda a: roots.linearised(energy, a), jnp.zeros(unknowns))
     idle = jnp.trace(K) == 0
     return value - 0.5 * jnp.where(idle, 0.0, inverse_form(jnp.where(idle, jnp.eye(unknowns), K), slope))
-
-
-def _common(terms: tuple[AbstractFreeEnergy, ...]) -> tuple[float, float] | None:
-    domains = [term.domain for term in terms if term.domain is not None]
-    return (max(low for low, _ in domains), min(high for _, high in domains)) if domains else None

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 Number = Float[Array, ""]
 TINY = 1e-12  # of a slope that counts as none
+CLOSE = 1e-10  # Newton step, relative or of unknowns of size one, that is the last: the next would be its square
 
 
 def divide(a: Number, b: Number) -> Number:
@@ -33,14 +34,14 @@ def bracketed(f: Callable[[Number], Number], low: Number, high: Number, iteratio
     Args:
         f: what vanishes; closes over parameters.
         low, high: the bracket.
-        iterations: Newton steps and bisections.
+        iterations: Newton steps and bisections at most; of a batch the slowest root counts.
     """
     low, high = jnp.asarray(low, dtype=float), jnp.asarray(high, dtype=float)
     ends = jax.lax.stop_gradient((low, high))
 
     def solve(f, x):
-        def step(k, state):  # the first two look at the ends, so that f is written out once
-            (left, right), (at_low, at_high), x = state
+        def step(state):  # the first two look at the ends, so that f is written out once
+            k, (left, right), (at_low, at_high), x, _ = state
             value, slope = jax.jvp(f, (x,), (jnp.ones_like(x),))
             at_low, at_high = jnp.where(k == 0, value, at_low), jnp.where(k == 1, value, at_high)
             below = value * jnp.sign(at_high - at_low) < 0
@@ -48,11 +49,18 @@ def bracketed(f: Callable[[Number], Number], low: Number, high: Number, iteratio
             left, right = (jnp.where(k < 2, end, moved) for end, moved in zip((left, right), inner, strict=True))
             newton = x - divide(value, slope)
             inside = (newton > left) & (newton < right) & (slope != 0) & (k >= 2)
-            x = jnp.where((value == 0) & (k >= 2), x, jnp.where(inside, newton, 0.5 * (left + right)))
-            return (left, right), (at_low, at_high), jnp.where(k == 0, ends[1], x)
+            close = (slope != 0) & (jnp.abs(newton - x) <= CLOSE * jnp.abs(x))  # round-off may point out of the bracket
+            newton = jnp.clip(newton, left, right)
+            x = jnp.where((value == 0) & (k >= 2), x, jnp.where(inside | close, newton, 0.5 * (left + right)))
+            settled = jnp.where(k >= 2, (value == 0) | close, (k == 1) & (at_low * at_high >= 0))
+            return k + 1, (left, right), (at_low, at_high), jnp.where(k == 0, ends[1], x), settled
 
-        start = ends, (jnp.zeros_like(x), jnp.zeros_like(x)), ends[0]
-        _, at, x = jax.lax.fori_loop(0, 2 + iterations, step, start)
+        def unsettled(state):
+            k, *_, settled = state
+            return (k < 2 + iterations) & ~settled
+
+        start = 0, ends, (jnp.zeros_like(x), jnp.zeros_like(x)), ends[0], jnp.array(False)
+        _, _, at, x, _ = jax.lax.while_loop(unsettled, step, start)
         return x, at
 
     def solve_tangent(g, y):
@@ -77,19 +85,20 @@ def newton(
 
     Args:
         f: what vanishes, of size one; closes over parameters.
-        x: start.
+        x: start, of size one.
         lower, upper: bounds of every unknown.
-        iterations: Newton steps.
+        iterations: Newton steps at most; of a batch the slowest root counts.
     """
     x, lower, upper = jax.lax.stop_gradient((x, lower, upper))
 
     def solve(f, x):
-        def step(_, x):
+        def step(state):
+            k, x, _ = state
             value, slopes = linearised(f, x)
-            move = least_squares(slopes.T, value)
-            return jnp.clip(x - move, 0.5 * (x + lower), 0.5 * (x + upper))
+            to = jnp.clip(x - least_squares(slopes.T, value), 0.5 * (x + lower), 0.5 * (x + upper))
+            return k + 1, to, jnp.max(jnp.abs(to - x)) <= CLOSE
 
-        return jax.lax.fori_loop(0, iterations, step, x)
+        return jax.lax.while_loop(lambda state: (state[0] < iterations) & ~state[2], step, (0, x, jnp.array(False)))[1]
 
     return jax.lax.custom_root(f, x, solve, lambda g, y: least_squares(jax.jacfwd(g)(jnp.zeros_like(y)), y))
 

@@ -99,11 +99,13 @@ class Screening(eqx.Module):
 
         Args:
             by: lambda_2, cofactor, volume or distance.
-            count: so many rows only.
+            count: so many rows only; None: all.
 
         Raises:
-            ConfigError: there is no such ranking.
+            ConfigError: there is no such ranking, or count is negative.
         """
+        if count is not None and count < 0:
+            raise ConfigError(f"count = {count}: a ranking has so many rows, 0 or more. None gives all of them.")
         columns = self.columns()
         order = np.argsort(_merit(columns, by), kind="stable")[:count]
         return [

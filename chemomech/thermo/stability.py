@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..physics import checks
 from ..physics.interface import AbstractExchangeCurrent, ButlerVolmer, overpotential
 from ..physics.transport import AbstractMobility, DegenerateMobility
 from ..tensors import Tensor, Vector
+from ..units import quantities
 from . import landscape, roots
 from .coherency import Curvatures, curvatures, relaxed_curvature, stress_free
 from .phase_diagram import Span, critical_composition, gaps, spinodals
@@ -38,6 +40,7 @@ class Linearisation(eqx.Module):
     c_max: Float[Array, ""]  # [mol/m^3]
 
 
+@quantities(V="V")
 def linearise(psi: AbstractFreeEnergy, kinetics: Sequence[AbstractPotential], host: Host, c, V) -> Linearisation:
     """Differentiate energy and rate terms at uniform composition c and cell voltage V [V], stress-free.
 
@@ -47,12 +50,18 @@ def linearise(psi: AbstractFreeEnergy, kinetics: Sequence[AbstractPotential], ho
         host: shared constants.
         c: composition.
         V: cell voltage [V].
+
+    Raises:
+        ConfigError: c is no composition inside the energy's domain.
     """
+    landscape.require_inside(psi, c)
+    c = landscape.inside(psi, c)
     k = curvatures(psi, c, host)
     mu = potential(psi, host, c)
     return Linearisation(k, *_linearised(kinetics, host, c, mu, V), host.c_max)
 
 
+@quantities(wave="1/m")
 def growth(state: Linearisation, wave: Float[Array, "3"]) -> Float[Array, ""]:
     """s of a wave exp(s t + i k.x) on a uniform state, its strain relaxed [1/s].
 
@@ -70,6 +79,7 @@ def growth(state: Linearisation, wave: Float[Array, "3"]) -> Float[Array, ""]:
     return (-(wave @ state.mobility @ wave) * g + state.source_c + g * state.source_mu) / state.c_max
 
 
+@quantities(V="V", wave="1/m")
 @eqx.filter_jit
 def growth_rate(psi, kinetics, host: Host, c, V, wave: Float[Array, "3"]) -> Float[Array, ""]:
     """`growth` of one wave on the uniform state (c, V) [1/s]."""
@@ -77,13 +87,14 @@ def growth_rate(psi, kinetics, host: Host, c, V, wave: Float[Array, "3"]) -> Flo
 
 
 def potential(psi: AbstractFreeEnergy, host: Host, c) -> Float[Array, ""]:
-    """Chemical potential of the uniform, stress-free state, (1/c_max) dpsi/dc [J/mol]."""
+    """Chemical potential of the uniform, stress-free state, (1/c_max) dpsi/dc [J/mol]; infinite as `landscape`'s."""
     zero, H = jnp.zeros(()), stress_free(psi, c, host)
 
     def energy(c):
         return psi(_local(host, c, zero, jnp.zeros(3), zero, H))
 
-    return jax.grad(energy)(jnp.asarray(c, dtype=float)) / host.c_max
+    c = jnp.asarray(c, dtype=float)
+    return landscape.with_ends(psi, c, jax.grad(energy)(c) / host.c_max, -jnp.inf)
 
 
 def _local(host, c, mu, grad_mu, V, H=None) -> Local:
@@ -112,6 +123,7 @@ def _linearised(kinetics, host, c, mu, V):
     return -J[2:, 2:], J[1, 0], J[1, 1]
 
 
+@quantities(V="V", sizes="1/m")
 @eqx.filter_jit
 def fastest_growth(psi, kinetics, host: Host, c, V, directions: Float[Array, "k 3"], sizes: Float[Array, " w"]):
     """The largest growth rate over wave normals and wave numbers [1/s]."""
@@ -120,6 +132,7 @@ def fastest_growth(psi, kinetics, host: Host, c, V, directions: Float[Array, "k 
     return jnp.max(jax.vmap(lambda wave: growth(state, wave))(waves))
 
 
+@quantities(smallest="1/m", largest="1/m")
 def wave_numbers(smallest: float, largest: float, count: int = 40) -> Float[np.ndarray, " w"]:
     """Logarithmic range of wave numbers, with zero in front [1/m]."""
     return np.concatenate([[smallest * 1e-3], np.geomspace(smallest, largest, count)])
@@ -129,8 +142,8 @@ def wave_numbers(smallest: float, largest: float, count: int = 40) -> Float[np.n
 
 
 def _compiled_reaction(function: Callable) -> Callable:
-    """Compiled, after a look at the charge-transfer coefficient, which a compiled function could not judge."""
-    run = landscape.compiled(function)
+    """Compiled, after a look at what a compiled function could not judge: charge-transfer coefficient, composition."""
+    run, signature = landscape.compiled(function), inspect.signature(function)
 
     @functools.wraps(function)
     def call(psi: AbstractFreeEnergy, exchange: AbstractExchangeCurrent, *rest: Any, **named: Any) -> Any:
@@ -140,11 +153,13 @@ def _compiled_reaction(function: Callable) -> Callable:
                 f"{type(exchange).__name__}.alpha = {alpha}: the closed form of a driven filling is that of alpha = "
                 "0.5. For another alpha use `growth_rate` with a ButlerVolmer of it."
             )
+        landscape.require_inside(psi, signature.bind(psi, exchange, *rest, **named).arguments.get("c"))
         return run(psi, exchange, *rest, **named)
 
     return call
 
 
+@quantities(i="A/m^2", stiffness="J/m^3")
 @_compiled_reaction
 def driven_growth(
     psi: AbstractFreeEnergy,
@@ -168,12 +183,13 @@ def driven_growth(
         stiffness: B(n) + kappa k^2 of the wave [J/m^3].
 
     Raises:
-        ConfigError: the charge-transfer coefficient is not 1/2.
+        ConfigError: the charge-transfer coefficient is not 1/2, or c does not lie inside the energy's domain.
 
     Source: Bazant, Acc. Chem. Res. 46 (2013) 1144, doi:10.1021/ar300145c; Cogswell, Bazant, ACS Nano 6 (2012) 2215.
     """
+    c = landscape.inside(psi, c)
     mu, gain = landscape.potential(psi, host, c), _gain(psi, host, c, stiffness)
-    reaction, c = ButlerVolmer(exchange), jnp.asarray(c, dtype=float)
+    reaction = ButlerVolmer(exchange)
     shift = jnp.log(exchange.ion_activity()) * host.RT
     V = overpotential(i, _exchange(exchange, host, c, mu), host) - (mu - shift) / host.faraday
 
@@ -183,6 +199,7 @@ def driven_growth(
     return jax.jvp(current, (c, mu), (jnp.ones_like(c), gain))[1]
 
 
+@quantities(stiffness="J/m^3")
 @_compiled_reaction
 def critical_current_at(
     psi: AbstractFreeEnergy, exchange: AbstractExchangeCurrent, host: Host, c: Scalar, stiffness: Scalar = 0.0,
@@ -201,6 +218,7 @@ def critical_current_at(
     return jnp.where(lost, jnp.inf, size / root)
 
 
+@quantities(stiffness="J/m^3")
 @_compiled_reaction
 def critical_current(
     psi: AbstractFreeEnergy, exchange: AbstractExchangeCurrent, host: Host, stiffness: Scalar = 0.0, direction: int = 1
@@ -222,6 +240,7 @@ def critical_current(
     return jnp.where(hopeless, jnp.inf, finite(at)), jnp.where(hopeless, c[jnp.argmax(lost)], at)
 
 
+@quantities(i="A/m^2", stiffness="J/m^3")
 @_compiled_reaction
 def amplification(
     psi: AbstractFreeEnergy, exchange: AbstractExchangeCurrent, host: Host, i: Scalar, stiffness: Scalar = 0.0,
@@ -239,6 +258,7 @@ def amplification(
     return jnp.mean(jnp.maximum(s, 0.0)) / jnp.abs(i)
 
 
+@quantities(i="A/m^2", depth="m")
 def c_rate(i: Scalar, host: Host, depth: Scalar) -> Scalar:
     """i 3600/(F c_max depth), the C-rate of a current density [1/h]; depth is volume over reacting surface [m].
 
@@ -250,6 +270,7 @@ def c_rate(i: Scalar, host: Host, depth: Scalar) -> Scalar:
 # --- uniform filling limited by diffusion ---
 
 
+@quantities(D="m^2/s")
 @landscape.compiled
 def chemical_diffusivity(
     psi: AbstractFreeEnergy, host: Host, c: Scalar, D: Scalar, mobility: AbstractMobility | None = None
@@ -259,14 +280,16 @@ def chemical_diffusivity(
     Args:
         D: tracer diffusivity [m^2/s].
         mobility: the factor f of `Diffusion`; None: c_max c(1-c)/(R T).
-        psi, host, c: as for `driven_growth`.
+        psi, host, c: as for `driven_growth`; at an end of the energy's domain the limit is returned.
     """
+    c = landscape.inside(psi, c)
     mobility = DegenerateMobility() if mobility is None else mobility
     zero = jnp.zeros(())
     factor = mobility(_local(host, jnp.asarray(c, dtype=float), zero, jnp.zeros(3), zero))
     return D * factor * landscape.curvature(psi, host, c) / host.c_max**2
 
 
+@quantities(flux="mol/(m^2*s)", width="m", D="m^2/s")
 def morphology_group(
     psi: AbstractFreeEnergy, host: Host, flux: Scalar, width: Scalar, D: Scalar, gap: int = 0, span: Span = None
 ) -> Scalar:
@@ -287,6 +310,7 @@ def morphology_group(
     return jnp.where(there, flux * width / jnp.where(there, speed, 1.0), jnp.inf)
 
 
+@quantities(flux="mol/(m^2*s)", depth="m", D="m^2/s", kappa="J/m")
 def separation_group(
     psi: AbstractFreeEnergy, host: Host, flux: Scalar, depth: Scalar, D: Scalar, kappa: Scalar, span: Span = None
 ) -> Scalar:
@@ -320,7 +344,8 @@ def _critical(psi, exchange, host, c, stiffness, direction):
     """|g| i0, sqrt(L^2 - g^2/4), whether c is unstable at rest, and whether it is so at every current."""
     if isinstance(direction, int) and direction not in (1, -1):
         raise ConfigError(f"direction = {direction}. Try: 1 for insertion, -1 for extraction.")
-    c, mu, gain = jnp.asarray(c, dtype=float), landscape.potential(psi, host, c), _gain(psi, host, c, stiffness)
+    c = landscape.inside(psi, c)
+    mu, gain = landscape.potential(psi, host, c), _gain(psi, host, c, stiffness)
     i0, slope = jax.jvp(lambda c, mu: _exchange(exchange, host, c, mu), (c, mu), (jnp.ones_like(c), gain))
     g, L = gain / host.RT, slope / i0
     unstable = g < 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import jax
 
 from ..density import AbstractFreeEnergy, Host, Scalar
+from ..units import quantities
 from . import landscape
 from .phase_diagram import Gaps, Span, Spinodals, spinodals, stable_potential
 
 
+@quantities(V0="V")
 def plateaus(known: Gaps, host: Host, V0: Scalar = 0.0) -> Scalar:
     """V = V0 - mu/F of every gap [V]; entries that are no gaps have the voltage at which one would open.
 
@@ -20,11 +22,13 @@ def plateaus(known: Gaps, host: Host, V0: Scalar = 0.0) -> Scalar:
     return V0 - known.mu / host.faraday
 
 
+@quantities(V0="V")
 def homogeneous(psi: AbstractFreeEnergy, host: Host, c: Scalar, V0: Scalar = 0.0) -> Scalar:
-    """V of a body that stays uniform, stable or not [V]."""
+    """V of a body that stays uniform, stable or not [V]; infinite at the ends of an open domain."""
     return V0 - landscape.potential(psi, host, c) / host.faraday
 
 
+@quantities(V0="V")
 def open_circuit(psi: AbstractFreeEnergy, host: Host, known: Gaps, c: Scalar, V0: Scalar = 0.0) -> Scalar:
     """V of the stable state at mean composition c: flat inside a gap [V]."""
     return V0 - stable_potential(psi, host, known, c) / host.faraday

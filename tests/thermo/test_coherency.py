@@ -222,6 +222,32 @@ def test_where_nothing_separates():
     assert np.isfinite(float(slopes))
 
 
+def test_a_stable_uniform_state_has_no_critical_size():
+    """Outside the spinodal of a material that separates: all sizes infinite, their derivatives finite."""
+    sizes = interface.critical_sizes(cm.RegularSolution(chi=3.0), ONE, 1.0, 0.1)
+    assert all(float(size) == np.inf for size in jax.tree.leaves(sizes))
+    slopes = jax.jacrev(lambda c: interface.critical_sizes(cm.RegularSolution(chi=3.0), ONE, 1.0, c))(0.1)
+    assert all(float(slope) == 0.0 for slope in jax.tree.leaves(slopes))
+
+
+def test_texts_with_units():
+    host, psi = cm.Host(c_max=2.29e4), cm.RegularSolution(chi=3.0)
+    for given, number in (
+        (interface.flat(psi, host, "1e-9 J/m"), interface.flat(psi, host, 1e-9)),
+        (interface.critical_sizes(psi, host, "1 nJ/m"), interface.critical_sizes(psi, host, 1e-9)),
+        (interface.coefficient_of_size(psi, host, "20 nm"), interface.coefficient_of_size(psi, host, 20e-9)),
+    ):
+        np.testing.assert_allclose(jax.tree.leaves(given), jax.tree.leaves(number), rtol=1e-12)
+    with pytest.raises(cm.UnitError, match='kappa = "1 nm" has dimension'):
+        interface.critical_sizes(psi, host, "1 nm")
+
+
+def test_a_gradient_coefficient_is_positive():
+    for function in (interface.flat, interface.critical_sizes):
+        with pytest.raises(cm.ConfigError, match="kappa = -1.0 J/m must be positive"):
+            function(cm.RegularSolution(chi=3.0), ONE, -1.0)
+
+
 @pytest.mark.parametrize(("volume_change", "chi_eff", "low"), [(0.01, 2.983, 0.0723), (0.05, 2.581, 0.1277)])
 def test_misfit_lowers_chi(volume_change, chi_eff, low):
     """chi - E eta^2/((1 - nu) R T c_max) and the coherent phases of an isotropic body with chi = 3, E = 60 GPa."""
@@ -278,6 +304,43 @@ def test_gradients():
     check_gradient(lambda b: interface.flat(lopsided(b), ONE, 1.0), 3.0)
     check_gradient(lambda b: interface.critical_sizes(lopsided(b), ONE, 1.0, 0.45), 3.0)
     check_gradient(lambda b: interface.coefficient_of_size(lopsided(b), ONE, 2.0), 3.0)
+
+
+SOFTENING = cm.LinearElastic.isotropic(3.0, 0.3, cm.BowedVegard([0.1, 0.05, -0.02], 0.03),
+                                       C_lithiated=cm.LinearElastic.isotropic(2.0, 0.2).C)  # fmt: skip
+OBLIQUE = jnp.array([0.6, -0.3, 0.8])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda c: coherency.curvatures(SOFTENING, c, ONE),
+        lambda c: coherency.stress_free(SOFTENING, c, ONE),
+        lambda c: coherency.coherency_modulus(SOFTENING, OBLIQUE, ONE, c),
+        lambda x: interface.gradient_coefficient(cm.GradientEnergy(x), ONE, OBLIQUE),
+    ],
+    ids=["curvatures", "stress_free", "coherency_modulus", "gradient_coefficient"],
+)
+def test_gradients_of_second_derivatives(function):
+    """Of a body whose stiffness and misfit change with its composition."""
+    check_gradient(function, 0.3)
+
+
+def test_gradients_of_relaxed_curvatures():
+    """Of the second derivatives of an isotropic body, written out: no Hessian to compile."""
+    eye, few = jnp.eye(3), coherency.normals(3, 9)
+
+    def found(x):
+        volume, shear = jnp.einsum("ij,kl", eye, eye), jnp.einsum("ik,jl", eye, eye) + jnp.einsum("il,jk", eye, eye)
+        coupling = jnp.diag(jnp.stack([0.3 * x, 0.2 + 0 * x, -0.1 * x]))
+        k = coherency.Curvatures(0.4 + 0.1 * x, coupling, 1.7 * x * volume + 1.2 * shear, x * eye)
+        along = coherency.Softest(0.3 * x, OBLIQUE, jnp.array(False))
+        return (
+            coherency.acoustic(k.stiffness, OBLIQUE), coherency.relaxed_curvature(k, OBLIQUE),
+            coherency.softest(k, few), coherency.excess(k, along, 9),
+        )  # fmt: skip
+
+    check_gradient(found, 1.0)
 
 
 @pytest.mark.slow

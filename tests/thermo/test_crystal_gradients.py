@@ -27,7 +27,8 @@ from chemomech.thermo import (
     twofold_axes,
     variant,
 )
-from chemomech.thermo.compatibility import fit, laminate
+from chemomech.thermo.compatibility import fit, half_turn, laminate
+from chemomech.thermo.spectral import cofactor, determinant, eigensystem, inverse, safe_sqrt, square_root, unit
 
 A = 1e-10
 PARENT = Lattice.cubic(8.245 * A, "F")
@@ -79,6 +80,12 @@ FUNCTIONS = {
     "Lattice.from_basis": lambda x: Lattice.from_basis(lattices(x)[0].basis).angles,
     "Lattice.monoclinic": lambda x: Lattice.monoclinic(x[0] + 3, x[1] + 4, x[2] + 5, x[3] + 1.9).basis,
     "Lattice.hexagonal": lambda x: Lattice.hexagonal(x[0] + 3, x[1] + 4).volume,
+    "Lattice.cubic": lambda x: Lattice.cubic(x[0] + 3).basis,
+    "Lattice.tetragonal": lambda x: Lattice.tetragonal(x[0] + 3, x[1] + 4).basis,
+    "Lattice.orthorhombic": lambda x: Lattice.orthorhombic(x[0] + 3, x[1] + 4, x[2] + 5).basis,
+    "matrices": lambda x: [f(change(x).F) for f in (cofactor, determinant, inverse)],
+    "spectral": lambda x: (square_root(change(x).U), eigensystem(change(x).U)),
+    "unit": lambda x: (unit(AXIS + x[:3]), safe_sqrt(2 + x[0]), half_turn(AXIS + x[:3])),
     "transformation": lambda x: (change(x).F, change(x).U, change(x).stretches, change(x).volume_ratio),
     "transformation.strain": lambda x: change(x).strain,
     "strain_distance": lambda x: strain_distance(change(x).F),

@@ -268,6 +268,12 @@ def test_gradients_of_voltages_and_of_closing():
 
 
 @pytest.mark.slow
+def test_gradients_by_the_reservoir():
+    psi = cm.RedlichKister([3.0, 0.9])
+    check_gradient(lambda mu: phase_diagram.transition_at(psi, ONE, mu), 0.1)
+
+
+@pytest.mark.slow
 def test_second_derivatives():
     def low(chi):
         return phase_diagram.gaps(regular(chi), ONE, most=1).low[0]
@@ -291,6 +297,35 @@ def test_numbers_that_mean_nothing_are_refused():
     for T, message in (([300.0, -5.0], "must be positive"), ([0.0], "must be positive"), ("300 K", "a row of")):
         with pytest.raises(cm.ConfigError, match=message):
             phase_diagram.gaps_at(regular(3.0), HOST, T)
+
+
+def test_texts_with_units():
+    psi = regular(2.5)
+    known = phase_diagram.gaps(psi, HOST)
+    for given, number in (
+        (phase_diagram.transition(psi, HOST, "0.1 kJ/mol"), phase_diagram.transition(psi, HOST, 100.0)),
+        (phase_diagram.transition_at(psi, HOST, "0.1 kJ/mol"), phase_diagram.transition_at(psi, HOST, 100.0)),
+        (voltage.plateaus(known, HOST, "3400 mV"), voltage.plateaus(known, HOST, 3.4)),
+        (voltage.homogeneous(psi, HOST, 0.3, "3400 mV"), voltage.homogeneous(psi, HOST, 0.3, 3.4)),
+        (phase_diagram.critical_temperature(cm.RegularSolution(omega=6e3), HOST, "200 K", "600 K"),
+         phase_diagram.critical_temperature(cm.RegularSolution(omega=6e3), HOST, 200.0, 600.0)),
+    ):  # fmt: skip
+        for a, b in zip(jax.tree.leaves(given), jax.tree.leaves(number), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+    with pytest.raises(cm.UnitError, match='tilt = "1 V" has dimension'):
+        phase_diagram.transition(psi, HOST, "1 V")
+
+
+def test_a_tilt_that_is_no_number():
+    known = phase_diagram.gaps(regular(2.5), HOST)
+    for asked, name in (
+        (lambda bad: phase_diagram.transition(regular(2.5), HOST, bad), "tilt"),
+        (lambda bad: phase_diagram.transition_at(regular(2.5), HOST, bad), "mu"),
+        (lambda bad: phase_diagram.transition_of(regular(2.5), HOST, known, bad), "mu"),
+    ):
+        for bad in (float("nan"), jnp.array(jnp.nan), np.float64("nan")):
+            with pytest.raises(cm.ConfigError, match=f"{name} is NaN"):
+                asked(bad)
 
 
 def test_a_span_is_ordered_and_a_gap_exists():

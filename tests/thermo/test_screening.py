@@ -66,3 +66,9 @@ def test_batches_that_do_not_go_together_are_refused(screening):
         screen(PARENTS, PRODUCTS, NAMES[:3])
     with pytest.raises(ConfigError, match="one of lambda_2"):
         screening.ranked("beauty")
+
+
+def test_a_ranking_has_no_negative_number_of_rows(screening):
+    for asked in (screening.ranked, screening.table, lambda count: screening.write_csv("nowhere.csv", count=count)):
+        with pytest.raises(ConfigError, match="count = -1"):
+            asked(count=-1)

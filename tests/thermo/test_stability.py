@@ -167,6 +167,32 @@ def test_another_charge_transfer_coefficient_is_refused():
         stability.driven_growth(regular(3.0), cm.BazantExchange(1.0, alpha=0.4), ONE, 0.5, 0.1)
 
 
+def test_texts_with_units():
+    psi, exchange, host = regular(2.5), cm.BazantExchange("0.1 A/m^2"), cm.Host(c_max=1.85e4)
+    psi_x, kinetics, wave = psi + cm.GradientEnergy(1e-10), (cm.Diffusion(1e-16),), [1e8, 0.0, 0.0]
+    pairs = [
+        (stability.driven_growth(psi, exchange, host, 0.4, "0.02 mA/cm^2", "3 MPa"),
+         stability.driven_growth(psi, exchange, host, 0.4, 0.2, 3e6)),
+        (stability.critical_current_at(psi, exchange, host, 0.4, stiffness="3 MJ/m^3"),
+         stability.critical_current_at(psi, exchange, host, 0.4, 3e6)),
+        (stability.amplification(psi, exchange, host, "0.2 A/m^2", count=50),
+         stability.amplification(psi, exchange, host, 0.2, count=50)),
+        (stability.c_rate("1 A/m^2", host, "10 nm"), stability.c_rate(1.0, host, 1e-8)),
+        (stability.chemical_diffusivity(psi, host, 0.1, "1e-12 cm^2/s"),
+         stability.chemical_diffusivity(psi, host, 0.1, 1e-16)),
+        (stability.morphology_group(psi, host, "1e-5 mol/(m^2*s)", "100 nm", "1e-16 m^2/s"),
+         stability.morphology_group(psi, host, 1e-5, 1e-7, 1e-16)),
+        (stability.separation_group(psi, host, 1e-5, "33 nm", 1e-16, "1e-9 J/m"),
+         stability.separation_group(psi, host, 1e-5, 33e-9, 1e-16, 1e-9)),
+        (stability.growth_rate(psi_x, kinetics, host, 0.4, "10 mV", ["1e8 1/m", 0.0, 0.0]),
+         stability.growth_rate(psi_x, kinetics, host, 0.4, 0.01, jnp.asarray(wave))),
+        (stability.wave_numbers("1e6 1/m", "0.1 1/nm", 3)[-1], 1e8),
+    ]  # fmt: skip
+    np.testing.assert_allclose([float(a) for a, _ in pairs], [float(b) for _, b in pairs], rtol=1e-9)
+    with pytest.raises(cm.UnitError, match='stiffness = "3 nm" has dimension'):
+        stability.critical_current(psi, exchange, host, "3 nm")
+
+
 @pytest.mark.slow
 def test_gradients():
     check_gradient(lambda chi: stability.driven_growth(regular(chi), BAZANT, ONE, 0.4, 0.3, 0.1), 3.0)
@@ -186,3 +212,11 @@ def test_gradient_of_a_growth_rate():
     kinetics, wave = (cm.ButlerVolmer(BAZANT, thickness=1e-8), cm.Diffusion(1e-16)), jnp.array([1e8, 2e8, 0.0])
     check_gradient(lambda c: stability.growth_rate(psi, kinetics, HOST, c, 0.01, wave), 0.4)
     check_gradient(lambda c: stability.potential(psi, HOST, c), 0.4)
+
+
+def test_gradient_of_the_fastest_growth():
+    """By the composition, of waves of two normals and three lengths under reaction and diffusion."""
+    psi = regular(3.0) + cm.GradientEnergy(1.0) + cm.LinearElastic.isotropic(3.0, 0.3, cm.Vegard([0.3, 0.1, 0.0]))
+    kinetics = (cm.ButlerVolmer(BAZANT, thickness=1.0), cm.Diffusion(0.7))
+    normals, sizes = jnp.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), jnp.array([0.2, 0.6, 1.4])
+    check_gradient(lambda c: stability.fastest_growth(psi, kinetics, ONE, c, 0.1, normals, sizes), 0.4)
