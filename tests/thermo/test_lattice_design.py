@@ -130,8 +130,6 @@ def test_derivatives_by_the_implicit_function(cofactor):
 
     at, still = quickly(changed), jnp.zeros(3)
     forward, backward = quickly(jax.jacfwd(changed))(still), quickly(jax.jacrev(changed))(still)
-    first, second = (
-        np.stack([(at(h * e) - at(-h * e)) / (2 * h) for e in np.eye(3)], axis=1) for h in (1e-3, 5e-4)
-    )
+    first, second = (np.stack([(at(h * e) - at(-h * e)) / (2 * h) for e in np.eye(3)], axis=1) for h in (1e-3, 5e-4))
     np.testing.assert_allclose(forward, (4 * second - first) / 3, atol=1e-8)
     np.testing.assert_allclose(backward, forward, atol=1e-12)
