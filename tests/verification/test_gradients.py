@@ -20,7 +20,6 @@ from chemomech.fem.mesh import box, rectangle
 
 PROTOCOL = np.array([2.0, 0.45, 3.30, 30.0, 1.0, 0.35, 20.0])
 LONGER = {2: {"start": 1.0}, 3: {"protocol": 1000.0}}  # of closed bodies, by dimension; else 10
-COARSE = cm.ErrorControl(tol=2e-2, soc_max=0.05, start=1e-3)  # a gradient is as right after few steps
 SIZES = {"material": 3e-5, "angle": 1e-3, "cells": 1e-3, "start": 1e-3, "protocol": 1e-5, "nodes": 1e-4}
 
 
@@ -74,7 +73,7 @@ def closed(linear: str, dim: int, rtol: float | None = None) -> Case:
 def case(problem, state, q, protocol, linear, rtol) -> Case:
     """All kinds of results in one scalar; a tolerance of linear solves replaces the default."""
     newton = cm.Newton(linear=getattr(cm, linear)(), test=cm.UpdateTest(1e-10), linear_rtol=rtol)
-    run = functools.partial(cm.simulate, newton=newton, control=COARSE, frames=0, observe={"spread": spread})
+    run = functools.partial(cm.simulate, newton=newton, frames=0, observe={"spread": spread})
     solution = run(problem, state, protocol(q))
     energy = abs(float(solution.free_energy[0]))
     charge = np.abs(solution.charge).max() if "V" in problem.scalars else 1.0
@@ -178,7 +177,7 @@ def test_charge_and_time_until_a_voltage_and_a_current():
             cm.Discharge(c_rate=q[0], until={"voltage": q[1]}), cm.Hold(voltage=q[2], until={"c_rate": q[3]}),
             cm.Charge(c_rate=q[4], until={"voltage": q[5]}),
         ]  # fmt: skip
-        return cm.simulate(problem, state, cm.Protocol(steps), newton=newton, control=COARSE, frames=0, replay=replay)
+        return cm.simulate(problem, state, cm.Protocol(steps), newton=newton, frames=0, replay=replay)
 
     q, at = np.array([1.0, 3.3, 3.3, 0.2, 1.0, 3.5]), jnp.asarray(problem.mesh.points)
     first = run(problem, q)
