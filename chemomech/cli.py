@@ -528,9 +528,11 @@ def _write_sheet(made: Any, folder: Path) -> Path:
 
 
 def _prepare_jax() -> None:
-    """Float64, and programs kept between runs."""
+    """Float64, and programs that compile soon and are kept between runs."""
     from .compilation_cache import enable_cache
+    from .compiler import compile_sooner
 
+    compile_sooner()
     _enable_x64()
     enable_cache()
 

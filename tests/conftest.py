@@ -11,6 +11,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
+from chemomech.compiler import compile_sooner  # noqa: E402
+
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")  # compiling is most of what the tests do
+compile_sooner()
 jax.config.update("jax_enable_x64", True)
 MAPPINGS = 20_000  # Linux gives a process 65 530; XLA takes some for each program that it keeps
 

@@ -21,7 +21,7 @@ def start(out, mesh, linear, devices, forced=1, network=()):
     own = {
         "JAX_PLATFORMS": "cpu",
         "JAX_ENABLE_X64": "1",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={forced}",
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={forced}",
         "PJRT_NPROC": "16",  # threads: a device that waits for the others holds one, and must leave them some
         "NPROC": "16",
     }

@@ -48,11 +48,11 @@ BELOW["io"] = BELOW["simulate"] | {"simulate", "viz"}
 BELOW["viz"] = {"errors"}
 BELOW["config"] = set(BELOW) | {"inspection"}
 BELOW["inspection"] = BELOW["simulate"] | {"simulate", "materials", "fields"}
-BELOW["compilation_cache"] = set()
+BELOW["compilation_cache"] = BELOW["compiler"] = set()
 BELOW["doctor"] = {"errors", "solve", "viz", "geometry", "compilation_cache"}
-BELOW["sweep"] = set(BELOW) - {"doctor", "compilation_cache"}
+BELOW["sweep"] = set(BELOW) - {"doctor", "compilation_cache", "compiler"}
 BELOW["optimize"] = BELOW["sweep"] | {"config", "sweep"}
-BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor", "compilation_cache"}
+BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor", "compilation_cache", "compiler"}
 BELOW["__main__"] = {"cli"}
 HEAVY = {"gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk", "gemmi"}
 

@@ -8,8 +8,6 @@ from gradients import check_gradient
 
 from chemomech.thermo import roots
 
-jax.config.update("jax_enable_x64", True)
-
 
 def test_a_bracketed_root_and_its_derivative():
     assert float(roots.bracketed(lambda x: x**3 - 2.0, 0.0, 2.0)) == pytest.approx(2 ** (1 / 3), rel=1e-15)
