@@ -317,8 +317,8 @@ def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:
             jnp.stack([jnp.stack([jnp.stack([value(u[i] + a, u[j] + b) for b in range(1, width)]) for j in range(dim)])
                        for a in range(1, width)]) for i in range(dim)
         ])  # fmt: skip
-        force = jnp.einsum("ia...,na->n...i", s, normals)
-        acoustic = jnp.einsum("iajb...,na,nb->n...ij", C, normals, normals)
+        force = jnp.einsum("ia...,na->in...", s, normals)
+        acoustic = jnp.einsum("iajb...,na,nb->ijn...", C, normals, normals)
         found = inverse_form(acoustic, force)
         sites = -value(c, problem.fields.index("mu") * width)
         counted = (sites > 0) & (term.domain.weight > 0)  # a part of a mesh is padded with cells of weight zero

@@ -185,11 +185,19 @@ def safe_exp(x: Component, limit: float = 60.0) -> Component:
     return jnp.exp(clipped) * (1.0 + x - clipped)
 
 
-def inverse_form(A: Float[Array, "... k k"], b: Float[Array, "... k"]) -> Float[Array, "..."]:
-    """b . A^-1 b of symmetric positive definite matrices, by elimination written out for all at once."""
-    total = jnp.zeros(())
-    for k in range(b.shape[-1]):
-        row, first = A[..., k, :] / A[..., k, k, None], b[..., k, None]
-        total = total + first[..., 0] ** 2 / A[..., k, k]
-        A, b = A - A[..., :, k, None] * row[..., None, :], b - first * row
+def inverse_form(A: Any, b: Any) -> Component:
+    """b . A^-1 b of a symmetric positive definite matrix, by elimination written out.
+
+    Args:
+        A: its rows of components, A[i][j]; those below the diagonal are read.
+        b: components.
+    """
+    total, left, size = 0.0, list(b), range(len(b))
+    rest = {(i, j): A[i][j] for i in size for j in range(i + 1)}
+    for k in size:
+        total = total + left[k] ** 2 / rest[k, k]
+        for i in size[k + 1 :]:
+            factor = rest[i, k] / rest[k, k]
+            left[i] = left[i] - factor * left[k]
+            rest |= {(i, j): rest[i, j] - factor * rest[j, k] for j in range(k + 1, i + 1)}
     return total
