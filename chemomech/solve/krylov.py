@@ -43,10 +43,10 @@ class Preconditioned(NamedTuple):
 
     @property
     def weights(self) -> Vector:
-        """Of the residual's rows: 1/sqrt(diagonal) of the mass for c and mu, the stiffness for u, the corner."""
+        """Of the residual's rows: 1/sqrt(diagonal) of mass and exchange for mu, mass for c, stiffness for u, corner."""
         xp = namespace(self.border.corner)
         corner = xp.abs(xp.diag(self.border.corner))
-        return xp.concatenate([self.hierarchies.weights, 1.0 / xp.sqrt(xp.where(corner > 0, corner, 1.0))])
+        return xp.concatenate([self.refreshed.weights, 1.0 / xp.sqrt(xp.where(corner > 0, corner, 1.0))])
 
     def forgotten(self) -> Preconditioned | None:
         """Without memory of earlier states."""

@@ -297,7 +297,10 @@ def test_facets_have_their_reaction_and_storage():
 
 
 def test_a_fast_reaction_on_facets_takes_few_more_iterations():
-    """Surface in equilibrium with the cell within the step: the closed body takes 6, and this 10."""
+    """Surface in equilibrium with the cell within the step: the closed body takes 6, this 8 and its transpose 9.
+
+    Rows of the surface weighed by the mass alone, as those inside, would make it 10 and 8.
+    """
     its = []
     for where in ({"on": "boundary"}, {"on": "boundary", "k0": 1e-9}):
         evolution, x, given, drive = reacting(dilute, **where)
@@ -305,7 +308,8 @@ def test_a_fast_reaction_on_facets_takes_few_more_iterations():
         state = solver.init(evolution.tangent(x, given, drive(V=("value", 2.5))))
         b = np.random.default_rng(1).normal(size=len(state.weights)) / state.weights
         its.append([solver.solve(state, b, rtol=1e-6, transpose=t)[1].iterations for t in (False, True)])
-    assert np.all(np.subtract(its[0], its[1]) <= 7)
+    assert np.all(np.subtract(its[0], its[1]) <= 4)
+    assert abs(its[0][0] - its[0][1]) <= 1
 
 
 def test_share_of_a_negative_curvature():
