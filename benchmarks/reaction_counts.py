@@ -167,6 +167,8 @@ def table(cases: list[dict]) -> list[dict]:
         rows.append({
             "mesh": mesh, "kind": kind, "cases": len(its), "median": statistics.median(its), "worst": max(its),
             "beyond": len(every) - len(its),
+            "more than closed, at a given voltage":
+                max(c["iterations"] - closed[tuple(c[k] for k in where)] for c in found if c["given"] == "voltage"),
             "more than closed": max(c["iterations"] - closed[tuple(c[k] for k in where)] for c in found),
             "more with a given current":
                 max(c["iterations"] - free[tuple(c[k] for k in (*where, "kind", "rate"))] for c in bordered),
