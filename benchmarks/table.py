@@ -89,7 +89,10 @@ def counts(records: list[dict]) -> str:
 
 def reactions(records: list[dict]) -> str:
     """GMRES iterations by mesh and place of the reaction."""
-    columns = ("cases", "beyond", "median", "worst", "more than closed", "more with a given current")
+    columns = (
+        "cases", "beyond", "median", "worst", "more than closed, at a given voltage", "more with a given current",
+        "transposed less forward",
+    )  # fmt: skip
     rows = [
         [row["mesh"].removesuffix(".npz"), row["kind"], *(str(row[k]) for k in columns)]
         for record in records for row in record["table"]
