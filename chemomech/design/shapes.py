@@ -10,14 +10,17 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..errors import MeshError
 from ..fem.domain import over_cells, over_facets
-from ..fem.mesh import Mesh
+from ..fem.mesh import CORNERS, Mesh
 from .motion import HarmonicMotion, HelmholtzFilter, plane_axis
+
+CLOSE = 1e-5  # of their distance: pores that are closer to touching do not overlap, and nodes lie on a neck
 
 
 class AbstractShape(eqx.Module):
@@ -247,13 +250,28 @@ class Wire(AbstractShape):
 
 
 class Pores(AbstractShape):
-    """Spherical or round pores of another radius [m]: nodes of their walls move away from the nearest centre.
+    """Spherical or round pores of another radius [m]; where they overlap, as in an inverse opal, of another neck too.
+
+    Nodes of the walls move away from the nearest centre. Two pores of radius R that overlap cut each other in a circle:
+    their neck, of radius r. The period, the distance of their centres, follows from both:
+
+        d = 2 sqrt(R^2 - r^2)
+
+    Then the body and the centres are scaled around the origin by d over what it was, and walls become spheres of radius
+    R around the new centres: nodes on a neck stay halfway between two, those around it turn with it, the less the
+    further away they are, and the inside follows by `HarmonicMotion`. Planes of symmetry through the origin stay where
+    they are; others, and the sides of a cell, move with the scaling, so that a unit cell stays one.
 
     Args:
         mesh: of the solid around the pores.
-        centres: of the pores [m].
+        centres: of the pores, also of those outside of the mesh whose pores cut a wall [m].
         surface: the facets of their walls.
-        sliding: planes of symmetry, or sides of a periodic cell.
+        sliding: planes of symmetry, or sides of a periodic cell. Where pores overlap: through centres, or halfway
+            between two.
+
+    Raises:
+        MeshError: pores that overlap are of several sizes or distances, their necks cut one another, or a plane of
+            symmetry cuts a wall elsewhere.
     """
 
     mesh: Mesh
@@ -261,30 +279,196 @@ class Pores(AbstractShape):
     outward: Float[np.ndarray, "b dim"]  # unit vectors
     centres: Float[np.ndarray, "m dim"]
     initial: Float[np.ndarray, " p"]
+    necks: Necks | None  # where pores overlap
 
     def __init__(self, mesh: Mesh, centres: Float[np.ndarray, "m dim"], surface: str, sliding: tuple[str, ...] = ()):
         self.mesh, self.motion, self.centres = mesh, HarmonicMotion(mesh, surface, sliding), np.asarray(centres, float)
-        away = mesh.points[self.motion.surface][:, None] - np.asarray(centres, float)[None]
+        away = mesh.points[self.motion.surface][:, None] - self.centres[None]
         distance = np.linalg.norm(away, axis=2)
         nearest = np.argmin(distance, axis=1)
         pick = np.arange(len(nearest))
         radius = distance[pick, nearest]
         self.outward = away[pick, nearest] / radius[:, None]
-        self.initial = np.array([np.median(radius)])
+        size, period = _overlap(mesh, self.motion.surface, self.centres, nearest, radius)
+        if period is None:
+            self.initial, self.necks = np.array([np.median(radius)]), None
+        else:
+            self.initial = np.array([size, np.sqrt(size**2 - 0.25 * period**2)])
+            planes = [(name, plane_axis(mesh, name)) for name in sliding]
+            self.necks = Necks(self, nearest, radius, period, planes)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The radius."""
-        return ("radius",)
+        """The radius; that of the necks too where pores overlap."""
+        return ("radius", "neck")[: len(self.initial)]
 
     def __call__(self, parameters: Float[Array, " p"]) -> Float[Array, "n dim"]:
-        """Coordinates of all nodes [m]."""
-        grown = (jnp.asarray(parameters)[0] - self.initial[0]) * self.outward
-        return jnp.asarray(self.mesh.points) + self.motion(grown)
+        """Coordinates of all nodes [m].
+
+        Raises:
+            MeshError: there are no pores of this radius with such necks.
+        """
+        parameters = jnp.asarray(parameters)
+        if self.necks is None:
+            grown = (parameters[0] - self.initial[0]) * self.outward
+            return jnp.asarray(self.mesh.points) + self.motion(grown)
+        self.necks.check(parameters)
+        points = self.necks.scale(parameters) * self.mesh.points
+        return points + self.motion(self.necks(parameters) - points[self.motion.surface])
 
     def on(self, mesh: Mesh, parameters: Float[np.ndarray, " p"]) -> Pores:
-        """From the radius that they have."""
-        return Pores(mesh, self.centres, *self.motion.names)
+        """From the radius that they have, and from the neck, around the centres as they are."""
+        scale = 1.0 if self.necks is None else float(self.necks.scale(np.asarray(parameters)))
+        return Pores(mesh, scale * self.centres, *self.motion.names)
+
+
+class Necks(eqx.Module):
+    """Where the nodes of walls lie when pores overlap, with directions from a centre as angles from the nearest neck.
+
+    A neck is seen under the angle asin(r/R) to its axis. The nodes of a wall turn by the change of it times a weight: 1
+    on the neck, and linearly to 0 halfway to the next one.
+
+    Args:
+        pores: whose radius and neck these are.
+        nearest: for each node of the walls, its pore.
+        distance: to the centre of it [m].
+        period: distance of the centres of pores that overlap [m].
+        planes: of symmetry, with the axes that they are normal to.
+
+    Raises:
+        MeshError: necks cut one another, or a plane of symmetry cuts a wall neither through a centre nor halfway
+            between two.
+    """
+
+    initial: Float[np.ndarray, " p"]  # radius and neck
+    period: float
+    widest: float  # angle under which necks would cut one another
+    centre: Float[np.ndarray, "b dim"]  # of the nearest pore
+    distance: Float[np.ndarray, " b"]  # to it
+    axis: Float[np.ndarray, "b dim"]  # of the nearest neck, as unit vector
+    across: Float[np.ndarray, "b dim"]  # normal to it, as unit vector
+    angle: Float[np.ndarray, " b"]  # from the axis
+    weight: Float[np.ndarray, " b"]
+    on_neck: Bool[np.ndarray, " b"]
+
+    def __init__(
+        self, pores: Pores, nearest: Int[np.ndarray, " b"], distance: Float[np.ndarray, " b"], period: float,
+        planes: list[tuple[str, int]],
+    ):  # fmt: skip
+        self.initial, self.period, self.distance = pores.initial, period, distance
+        self.centre, self.axis, self.weight = pores.centres[nearest], pores.outward.copy(), np.zeros(len(nearest))
+        opening, halves = np.arcsin(self.initial[1] / self.initial[0]), [0.5 * np.pi]
+        reach = np.zeros(len(nearest))  # of the weight; a pore by itself has none
+        for pore in np.unique(nearest):
+            own, axes = nearest == pore, _axes(pores, pore, period, planes)
+            if len(axes) == 0:
+                continue
+            between = np.arccos(np.clip(axes @ axes.T, -1.0, 1.0))[~np.eye(len(axes), dtype=bool)]
+            halves.append(0.5 * between.min(initial=2.0 * np.pi))
+            reach[own] = min(halves[-1], np.pi) if len(axes) > 1 else min(opening + np.pi / 3, np.pi)
+            self.axis[own] = axes[np.argmax(pores.outward[own] @ axes.T, axis=1)]
+        self.widest = float(min(halves))
+        if opening > (1.0 - CLOSE) * self.widest:
+            raise MeshError(
+                f"Pores: necks of radius {self.initial[1]:.4g} m between pores of radius {self.initial[0]:.4g} m, "
+                f"{period:.4g} m apart, cut one another. Try: smaller pores, or centres that are further apart."
+            )
+        along = np.sum(self.axis * pores.outward, axis=1)
+        aside = pores.outward - along[:, None] * self.axis
+        size = np.linalg.norm(aside, axis=1)
+        self.angle = np.arctan2(size, along)
+        self.across = aside / np.where(size > 0, size, 1.0)[:, None]
+        self.weight = np.clip((reach - self.angle) / (reach - opening), 0.0, 1.0)
+        self.on_neck = (reach > 0) & (np.abs(distance * along - 0.5 * period) < CLOSE * period)
+        for name, k in planes:
+            there = np.isin(pores.motion.surface, pores.mesh.nodes_of(name))
+            away = np.abs(np.where(self.on_neck, self.across[:, k], pores.outward[:, k]))[there]
+            if away.max(initial=0.0) > 1e-4:
+                raise MeshError(
+                    f"Pores: the plane '{name}' cuts a pore that overlaps with others neither through its centre nor "
+                    "halfway to one of them: its wall cannot slide there. Try: another cell, or the centres of all "
+                    "pores that cut a wall, also outside of the mesh."
+                )
+
+    def check(self, parameters: Float[Array, " p"]) -> None:
+        """That there are such pores, where the parameters have values.
+
+        Raises:
+            MeshError: there are no pores of this radius with such necks.
+        """
+        try:
+            radius, neck = np.asarray(jax.lax.stop_gradient(parameters))
+        except jax.errors.TracerArrayConversionError:
+            return
+        if not 0.0 < neck < radius * np.sin(self.widest):
+            raise MeshError(
+                f"Pores of radius {radius:.4g} m have no necks of radius {neck:.4g} m: between 0 and "
+                f"{radius * np.sin(self.widest):.4g} m they overlap without cutting other necks. Try: other bounds."
+            )
+
+    def scale(self, parameters: Float[Array, " p"]) -> Float[Array, ""]:
+        """The period over what it was."""
+        radius, neck = parameters
+        return 2.0 * jnp.sqrt((radius - neck) * (radius + neck)) / self.period
+
+    def __call__(self, parameters: Float[Array, " p"]) -> Float[Array, "b dim"]:
+        """Coordinates of the nodes of the walls [m]."""
+        radius, neck = parameters
+        scale = self.scale(parameters)
+        turned = jnp.arcsin(neck / radius) - np.arcsin(self.initial[1] / self.initial[0])
+        angle = (self.angle + self.weight * turned)[:, None]
+        from_centre = (self.distance + radius - self.initial[0])[:, None]
+        on_wall = scale * self.centre + from_centre * (jnp.cos(angle) * self.axis + jnp.sin(angle) * self.across)
+        halfway = self.centre + (self.distance * np.cos(self.angle))[:, None] * self.axis
+        from_axis = (self.distance * np.sin(self.angle) + neck - self.initial[1])[:, None]
+        return jnp.where(self.on_neck[:, None], scale * halfway + from_axis * self.across, on_wall)
+
+
+def _overlap(
+    mesh: Mesh, surface: Int[np.ndarray, " b"], centres: Float[np.ndarray, "m dim"], nearest: Int[np.ndarray, " b"],
+    distance: Float[np.ndarray, " b"],
+) -> tuple[float, float | None]:  # fmt: skip
+    """Radius of the pores that overlap, and how far apart their centres are; None where no pores overlap [m].
+
+    Nodes amid the straight sides of quadratic cells lie inside their circle: corners alone are asked for the radius.
+
+    Raises:
+        MeshError: they are of several sizes or distances.
+    """
+    corner = np.isin(surface, mesh.cells[:, : CORNERS[mesh.cell_type]])
+    size = float(np.median(distance[corner]))
+    radii = np.full(len(centres), size)
+    for pore in np.unique(nearest[corner]):
+        radii[pore] = np.median(distance[corner & (nearest == pore)])
+    one, other = np.triu_indices(len(centres), 1)
+    apart = np.linalg.norm(centres[one] - centres[other], axis=1)
+    overlap = apart < (1.0 - CLOSE) * (radii[one] + radii[other])
+    if not overlap.any():
+        return size, None
+    sizes = radii[np.union1d(one[overlap], other[overlap])]
+    for what, found in (("are of radii", sizes), ("have centres in distances", apart[overlap])):
+        if np.ptp(found) > CLOSE * found.max():
+            raise MeshError(
+                f"Pores that overlap {what} from {found.min():.4g} to {found.max():.4g} m: one radius and one neck "
+                "need pores of one size and one period. Try: centres of one lattice in which only nearest neighbours "
+                "overlap, or a FreeSurface."
+            )
+    return float(np.median(sizes)), float(np.mean(apart[overlap]))
+
+
+def _axes(pores: Pores, pore: int, period: float, planes: list[tuple[str, int]]) -> Float[np.ndarray, "k dim"]:
+    """Unit vectors from a centre to those it overlaps with, and their images in the planes of symmetry through it."""
+    away = pores.centres - pores.centres[pore]
+    apart = np.linalg.norm(away, axis=1)
+    near = np.abs(apart - period) < 2.0 * CLOSE * period
+    found = away[near] / apart[near, None]
+    for name, k in planes:
+        at = pores.mesh.points[pores.mesh.nodes_of(name), k].mean()
+        if abs(at - pores.centres[pore, k]) < CLOSE * period:
+            image = found * np.where(np.arange(pores.mesh.dim) == k, -1.0, 1.0)
+            new = np.max(image @ found.T, axis=1, initial=-1.0) < 1.0 - CLOSE
+            found = np.concatenate([found, image[new]])
+    return found
 
 
 def volume(mesh: Mesh, points: Float[Array, "n dim"], *, axisymmetric: bool = False) -> Float[Array, ""]:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_shapes import PLANES, octant, quarter_disk
+from test_shapes import PLANES, corner_of_cube, octant, quarter_disk
 
 import chemomech as cm
 from chemomech import design
@@ -122,6 +122,22 @@ def test_a_superellipse_goes_on():
     y = np.array([0.3, 2.5])
     ends = [np.asarray(s(y))[s.motion.surface] for s in (shape, following)]
     np.testing.assert_allclose(*(p[np.argsort(p[:, 0])] for p in ends), atol=2e-3)
+
+
+@pytest.mark.gmsh
+def test_an_inverse_opal_goes_on():
+    """Nodes of the boundary stay in remeshing: walls go where they went from the first mesh."""
+    pytest.importorskip("gmsh", exc_type=(ImportError, OSError))
+    from chemomech.geometry import remeshed
+
+    pores = corner_of_cube()
+    x, y = pores.initial * [1.1, 0.9], pores.initial * [0.95, 1.1]
+    following = pores.on(remeshed(pores.mesh.moved(np.asarray(pores(x)))), x)
+    np.testing.assert_allclose(following.initial, x, rtol=1e-8)
+    np.testing.assert_allclose(following(x), following.mesh.points, atol=1e-8)
+    ends = [np.unique(np.round(np.asarray(s(y))[s.motion.surface], 6), axis=0) for s in (pores, following)]
+    np.testing.assert_allclose(*ends, atol=2e-6)
+    assert design.quality(following.mesh, np.asarray(following(y))) > 0.05
 
 
 @pytest.mark.gmsh
