@@ -12,7 +12,6 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 Component = Any  # a float or an array over (points, elements)
 
