@@ -233,25 +233,39 @@ def _grid(psi, span, count):
 
 @eqx.filter_jit
 def _spinodals(psi, host, grid, most):
-    f, c = landscape.scaled(psi, host), jnp.asarray(grid.points)
-    bend = landscape.second(f)
+    c = jnp.asarray(grid.points)
     curvatures = landscape.on_grid(landscape.second, psi, host, c)
-    negative = curvatures < 0
+    return Spinodals(*intervals(landscape.second(landscape.scaled(psi, host)), c, curvatures, most))
+
+
+def intervals(
+    f: Curve, c: Float[Array, " n"], values: Float[Array, " n"], most: int
+) -> tuple[Float[Array, " k"], Float[Array, " k"], Bool[Array, " k"], Int[Array, ""]]:
+    """Where f < 0: lower and upper ends of the first intervals, which of them exist, and how many there are.
+
+    Those that are missing have no width and lie where f is least on the grid; one that reaches an end of the grid ends
+    there.
+
+    Args:
+        f: a function of one number.
+        c, values: increasing numbers, and f at them.
+        most: intervals that are kept.
+    """
+    negative = values < 0
     before = jnp.concatenate([jnp.zeros(1, bool), negative[:-1]])
     after = jnp.concatenate([negative[1:], jnp.zeros(1, bool)])
     starts, found = _first(negative & ~before, most)
     stops, _ = _first(negative & ~after, most)
     exists = jnp.arange(most) < found
-    none = c[jnp.argmin(curvatures)]
+    none = c[jnp.argmin(values)]
 
     def crossing(inner, outer):
-        return roots.bracketed(bend, c[jnp.minimum(inner, outer)], c[jnp.maximum(inner, outer)])
+        return roots.bracketed(f, c[jnp.minimum(inner, outer)], c[jnp.maximum(inner, outer)])
 
     inner = jnp.concatenate([starts, stops])
     outer = jnp.clip(inner + jnp.repeat(jnp.array([-1, 1]), most), 0, len(c) - 1)
     ends = jnp.where(jnp.tile(exists, 2), jax.vmap(crossing)(inner, outer), none)
-    low, high = ends[:most], ends[most:]
-    return Spinodals(low, high, exists, found)
+    return ends[:most], ends[most:], exists, found
 
 
 @eqx.filter_jit
