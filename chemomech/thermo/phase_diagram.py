@@ -277,8 +277,18 @@ def _gaps(psi, host, grid, most):
     exists = jnp.arange(most) < found
     low, high = jax.vmap(lambda i, j: _tangent(f, c, i, j, grid.open))(left, right)
     low, high = jnp.where(exists, low, none), jnp.where(exists, high, none)
-    mu = jax.vmap(lambda a, b: _chord(f, a, b)[0])(low, high)
-    return Gaps(low, high, host.RT * mu, exists, found)
+    return Gaps(low, high, coexistence(psi, host, low, high), exists, found)
+
+
+def coexistence(
+    psi: AbstractFreeEnergy, host: Host, low: Float[Array, " k"], high: Float[Array, " k"]
+) -> Float[Array, " k"]:
+    """mu of the chords between given phases [J/mol].
+
+    Between those of a common tangent it is stationary: as psi changes, mu moves as if the phases stayed.
+    """
+    f = landscape.scaled(psi, host)
+    return host.RT * jax.vmap(lambda a, b: _chord(f, a, b)[0])(low, high)
 
 
 def _chord(f, a, b):
