@@ -17,11 +17,12 @@ from .fem.mesh import Mesh
 from .problem import Problem
 from .protocol import one_c_current
 from .tensors import Tensor, Vector
-from .thermo import coherency
+from .thermo import coherency, phase_diagram
 from .units import declared_parameters
 
 Simulation = Any  # a `config.Simulation`, which lies above this layer
 FEWEST, ENOUGH = 2.0, 4.0  # cells across an interface
+GAPS = 4  # of which the widest is taken
 
 
 class Interface(NamedTuple):
@@ -166,10 +167,11 @@ def interface(problem: Problem) -> Interface | None:
     kappa = float(n @ np.asarray(_curvatures(gradient, 0.5, problem.host).kappa) @ n)
     c = _grid(problem)
     f = np.asarray(_chemical_energies(chemical, problem.host, c)) + 0.5 * B * c**2
-    ends = _common_tangent(c, f)
-    if ends is None or kappa <= 0:
+    first, last, _ = (np.asarray(v) for v in _chords(c, f, GAPS))
+    widest = int(np.argmax(last - first))
+    i, j = int(first[widest]), int(last[widest])
+    if j - i <= 3 or kappa <= 0:  # an edge of the hull that skips so few points is round-off
         return None
-    i, j = ends
     tangent = f[i] + (f[j] - f[i]) / (c[j] - c[i]) * (c[i : j + 1] - c[i])
     steepest = np.sqrt(2 * np.max(f[i : j + 1] - tangent) / kappa)
     return Interface(float(c[i]), float(c[j]), float((c[j] - c[i]) / steepest))
@@ -182,21 +184,8 @@ def _grid(problem: Problem) -> Float[np.ndarray, " n"]:
     return np.linspace(low, high, 4003)[1:-1]
 
 
-def _common_tangent(c, f) -> tuple[int, int] | None:
-    """The widest gap in the lower convex hull of the energy: the indices of the two phases."""
-    hull: list[int] = []
-    for k in range(len(c)):
-        while len(hull) > 1 and (f[hull[-1]] - f[hull[-2]]) * (c[k] - c[hull[-2]]) >= (f[k] - f[hull[-2]]) * (
-            c[hull[-1]] - c[hull[-2]]
-        ):
-            hull.pop()
-        hull.append(k)
-    gaps = np.diff(hull)
-    widest = int(np.argmax(gaps))
-    return (hull[widest], hull[widest + 1]) if gaps[widest] > 3 else None
-
-
 _curvatures = eqx.filter_jit(coherency.curvatures)
+_chords = eqx.filter_jit(phase_diagram.chords)
 
 
 @eqx.filter_jit

@@ -31,17 +31,18 @@ jax.config.update("jax_enable_x64", True)
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.optimize import brentq, fsolve
-from scipy.special import expit
 
 import chemomech as cm
 from chemomech import design
 from chemomech.fem.mesh import elevate, rectangle
+from chemomech.thermo import landscape, phase_diagram
+from chemomech.thermo.relaxed import Layer, Stiffening
+from chemomech.thermo.voltage import plateaus
 
 RT, F, C_MAX, CHI = 8.31446261815324 * 298.15, 96485.33212331001, 18530.0, 2.5
 M, NU, ETA, BOWING = 100e9, 0.3, 0.005, 0.01  # biaxial modulus [Pa]; swelling and its bowing
 DECAY, THICK, V0 = 2e-9, 40e-9, 3.0  # sqrt(kappa / RT c_max) [m]; thickness [m]; [V]
-K = M / (RT * C_MAX)
+K, HOST = M / (RT * C_MAX), cm.Host(c_max=C_MAX, T=298.15)
 
 # %% [markdown]
 # ## The film
@@ -56,15 +57,18 @@ K = M / (RT * C_MAX)
 
 
 # %%
-def film(misfit, bowing, cells=30, thickness=THICK, kinetics=None):
-    before = [-misfit, 0.0, -misfit]
+def energies(misfit, bowing):
+    before = misfit * np.array([-1.0, 0.0, -1.0])
     swelling = cm.BowedVegard(ETA, bowing)
     elastic = cm.LinearElastic.isotropic(M * (1 - NU), NU, swelling, prestrain=before)
-    psi = [cm.RegularSolution(chi=CHI), cm.GradientEnergy(RT * C_MAX * DECAY**2), elastic]
+    return [cm.RegularSolution(chi=CHI), cm.GradientEnergy(RT * C_MAX * DECAY**2), elastic]
+
+
+def film(misfit, bowing, cells=30, thickness=THICK, kinetics=None):
     return cm.Problem.build(
         elevate(rectangle(thickness / cells, thickness, 1, cells)),
-        host=cm.Host(c_max=C_MAX, T=298.15),
-        potentials=[cm.Stored(psi), *(kinetics or [cm.Amount(critical(bowing))])],
+        host=HOST,
+        potentials=[cm.Stored(energies(misfit, bowing)), *(kinetics or [cm.Amount(critical(bowing))])],
         constraints=[cm.Periodic("x"), cm.Fixed("u", "bottom")],
     )
 
@@ -77,42 +81,23 @@ def two_phases(problem, mean):
 # %% [markdown]
 # ## At one point
 #
-# What the studies are judged by: slope and curvature of $f$ in units of $RT c_{max}$, its common tangent, and the
-# composition at which the curvature is least. There the gap closes last, and the misfit does not move it.
+# What the studies are judged by: the same energies without a mesh, in a layer whose top is free, its common tangent,
+# and the composition at which the curvature is least. There the gap closes last, and the misfit does not move it. Half
+# a wave through a film of thickness $h$ adds $\kappa (\pi/h)^2$ to the curvature.
 
 
 # %%
-def energy(c, misfit, bowing):
-    strain = misfit - ETA * c - bowing * c * (1 - c)
-    return c * np.log(c) + (1 - c) * np.log(1 - c) + CHI * c * (1 - c) + K * strain**2
-
-
-def slope(c, misfit, bowing):
-    strain = misfit - ETA * c - bowing * c * (1 - c)
-    return np.log(c / (1 - c)) + CHI * (1 - 2 * c) - 2 * K * strain * (ETA + bowing * (1 - 2 * c))
-
-
-def curvature(c, misfit, bowing):
-    strain = misfit - ETA * c - bowing * c * (1 - c)
-    return 1 / (c * (1 - c)) - 2 * CHI + 2 * K * (ETA + bowing * (1 - 2 * c)) ** 2 + 4 * K * strain * bowing
-
-
-def tangent(misfit, bowing):
-    def miss(pair):
-        low, high = expit(pair)  # keeps compositions between 0 and 1
-        between = (energy(high, misfit, bowing) - energy(low, misfit, bowing)) / (high - low)
-        return [slope(c, misfit, bowing) - between for c in (low, high)]
-
-    return expit(fsolve(miss, [-1.8, 1.8], xtol=1e-12))
+def at_a_point(misfit, bowing, thickness=np.inf):
+    wave = Stiffening(RT * C_MAX * (np.pi * DECAY / thickness) ** 2)
+    return Layer(sum(energies(misfit, bowing), start=wave), normal=[0, 1, 0])
 
 
 def plateau(misfit, bowing):
-    return V0 - RT / F * slope(tangent(misfit, bowing)[0], misfit, bowing)
+    return float(plateaus(phase_diagram.gaps(at_a_point(misfit, bowing), HOST), HOST, V0)[0])
 
 
 def critical(bowing):
-    c = np.linspace(0.3, 0.7, 4001)
-    return float(c[np.argmin(curvature(c, 0.0, bowing))])
+    return float(phase_diagram.critical_composition(at_a_point(0.0, bowing), HOST))
 
 
 # %% [markdown]
@@ -200,11 +185,11 @@ for bowing in (BOWING, 0.4 * BOWING, 0.0):
 
 
 # %%
-def softest(misfit, thickness, bowing=BOWING):
-    return curvature(critical(bowing), misfit, bowing) + (np.pi * DECAY / thickness) ** 2
+def softest(misfit, thickness):
+    return phase_diagram.stability_margin(at_a_point(misfit, BOWING, thickness), HOST)
 
 
-formula = brentq(lambda e: softest(e, THICK), 0.0, 0.03)
+formula = float(phase_diagram.closing(lambda e: softest(e, THICK), 0.0, 0.03)[0])
 linear = -2 * K * BOWING * closing
 print(f"closed at {100 * closing:.3f} %, by the formula {100 * formula:.3f} %; chi moved by {linear:.3f}")
 assert abs(closing / formula - 1.0) < 0.01
@@ -212,11 +197,12 @@ assert abs(closing / formula - 1.0) < 0.01
 fig, ax = plt.subplots(figsize=(5.5, 3.4))
 c = np.linspace(0.02, 0.98, 300)
 for strained in (0.0, 0.5 * closing, closing):
-    line, touched = energy(c, strained, BOWING), critical(BOWING)
-    if strained < closing:
-        touched = tangent(strained, BOWING)[0]
-    chord = energy(touched, strained, BOWING) + slope(touched, strained, BOWING) * (c - touched)
-    ax.plot(c, line - chord, label=f"misfit {100 * strained:.2f} %")
+    psi = at_a_point(strained, BOWING)
+    known = phase_diagram.gaps(psi, HOST)
+    touched, mu = known.low[0], known.mu[0]
+    chord = landscape.energy(psi, HOST, touched) + C_MAX * mu * (c - touched)
+    line = jax.vmap(lambda c, psi=psi: landscape.energy(psi, HOST, c))(c)
+    ax.plot(c, (line - chord) / (RT * C_MAX), label=f"misfit {100 * strained:.2f} %")
 ax.set(xlabel="c", ylabel=r"$f$ less its common tangent [$RTc_{max}$]", ylim=(-0.01, 0.15))
 ax.legend()
 fig.tight_layout()
@@ -231,7 +217,7 @@ fig.tight_layout()
 # %%
 depth = study(design.Column("capacity"), BOWING, 0.012, flat, thickness=(6e-9, 20e-9), maximise=True)
 thick = depth.optimise(iterations=30, tolerance=1e-8)
-formula = np.pi * DECAY / np.sqrt(-curvature(critical(BOWING), -thick.x[0], BOWING))
+formula = np.pi * DECAY / np.sqrt(-float(softest(-thick.x[0], np.inf)))
 print(f"{1e9 * thick.x[1]:.2f} nm at a misfit of {-100 * thick.x[0]:.2f} %, by the formula {1e9 * formula:.2f} nm")
 print(*depth.open(thick), sep="\n")
 assert abs(thick.x[1] / formula - 1.0) < 0.01

@@ -92,10 +92,13 @@ def voltage_per_strain(
 ) -> Float[Array, " k"]:
     """dV/dstrain of every plateau [V]; of an isotropic film 2 M eta/(F c_max)."""
 
-    def plateau(e):
-        return -phase_diagram.gaps(film(psi, e, normal), host, span).mu / host.faraday
+    strain = jnp.asarray(strain, dtype=float)
+    known = phase_diagram.gaps(film(psi, strain, normal), host, span)
 
-    return jax.jacfwd(plateau)(jnp.asarray(strain, dtype=float))
+    def plateau(e):
+        return -phase_diagram.coexistence(film(psi, e, normal), host, known.low, known.high) / host.faraday
+
+    return jax.jacfwd(plateau)(strain)
 
 
 @eqx.filter_jit
@@ -108,7 +111,10 @@ def voltage_per_stress(psi: AbstractFreeEnergy, host: Host, stress=0.0, span: Sp
         stress: at which the derivative is taken, as 1, 3, 6 or 3 x 3 components [Pa].
     """
 
-    def plateau(six):
-        return -phase_diagram.gaps(Free(psi, six), host, span).mu / host.faraday
+    loaded = Free(psi, stress)
+    known = phase_diagram.gaps(loaded, host, span)
 
-    return jax.jacfwd(plateau)(jnp.asarray(Free(psi, stress).stress, dtype=float))
+    def plateau(six):
+        return -phase_diagram.coexistence(Free(psi, six), host, known.low, known.high) / host.faraday
+
+    return jax.jacfwd(plateau)(jnp.asarray(loaded.stress, dtype=float))

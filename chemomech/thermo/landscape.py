@@ -169,6 +169,16 @@ def require_number(value: Any, name: str, unit: str) -> None:
         raise ConfigError(f"{name} is NaN, not a number of {unit}. Check where it comes from.")
 
 
+def require_numbers(psi: AbstractFreeEnergy) -> None:
+    """No parameter of an energy that may be looked at is NaN: of such an energy no phase could be told.
+
+    Raises:
+        ConfigError: one is.
+    """
+    if any(_is_nan(leaf) for leaf in jax.tree.leaves(psi)):
+        raise ConfigError(f"A parameter of the energy is NaN: {psi}. Check where its numbers come from.")
+
+
 def grid_of(psi: AbstractFreeEnergy, span: tuple[float, float] | None, count: int) -> Grid:
     """The compositions that are looked at, see `span_of`.
 
@@ -177,8 +187,7 @@ def grid_of(psi: AbstractFreeEnergy, span: tuple[float, float] | None, count: in
     """
     if count < 3:
         raise ConfigError(f"count = {count}: a phase diagram looks at three compositions at least. 401 is usual.")
-    if any(_is_nan(leaf) for leaf in jax.tree.leaves(psi)):
-        raise ConfigError(f"A parameter of the energy is NaN: {psi}. Check where its numbers come from.")
+    require_numbers(psi)
     low, high = span_of(psi, span)
     mixing = any(term.domain == (0.0, 1.0) for term in psi.terms())  # mu goes to infinity at both ends
     return Grid(low, high, count, mixing and (low, high) == (0.0, 1.0))

@@ -233,25 +233,39 @@ def _grid(psi, span, count):
 
 @eqx.filter_jit
 def _spinodals(psi, host, grid, most):
-    f, c = landscape.scaled(psi, host), jnp.asarray(grid.points)
-    bend = landscape.second(f)
+    c = jnp.asarray(grid.points)
     curvatures = landscape.on_grid(landscape.second, psi, host, c)
-    negative = curvatures < 0
+    return Spinodals(*intervals(landscape.second(landscape.scaled(psi, host)), c, curvatures, most))
+
+
+def intervals(
+    f: Curve, c: Float[Array, " n"], values: Float[Array, " n"], most: int
+) -> tuple[Float[Array, " k"], Float[Array, " k"], Bool[Array, " k"], Int[Array, ""]]:
+    """Where f < 0: lower and upper ends of the first intervals, which of them exist, and how many there are.
+
+    Those that are missing have no width and lie where f is least on the grid; one that reaches an end of the grid ends
+    there.
+
+    Args:
+        f: a function of one number.
+        c, values: increasing numbers, and f at them.
+        most: intervals that are kept.
+    """
+    negative = values < 0
     before = jnp.concatenate([jnp.zeros(1, bool), negative[:-1]])
     after = jnp.concatenate([negative[1:], jnp.zeros(1, bool)])
     starts, found = _first(negative & ~before, most)
     stops, _ = _first(negative & ~after, most)
     exists = jnp.arange(most) < found
-    none = c[jnp.argmin(curvatures)]
+    none = c[jnp.argmin(values)]
 
     def crossing(inner, outer):
-        return roots.bracketed(bend, c[jnp.minimum(inner, outer)], c[jnp.maximum(inner, outer)])
+        return roots.bracketed(f, c[jnp.minimum(inner, outer)], c[jnp.maximum(inner, outer)])
 
     inner = jnp.concatenate([starts, stops])
     outer = jnp.clip(inner + jnp.repeat(jnp.array([-1, 1]), most), 0, len(c) - 1)
     ends = jnp.where(jnp.tile(exists, 2), jax.vmap(crossing)(inner, outer), none)
-    low, high = ends[:most], ends[most:]
-    return Spinodals(low, high, exists, found)
+    return ends[:most], ends[most:], exists, found
 
 
 @eqx.filter_jit
@@ -263,8 +277,18 @@ def _gaps(psi, host, grid, most):
     exists = jnp.arange(most) < found
     low, high = jax.vmap(lambda i, j: _tangent(f, c, i, j, grid.open))(left, right)
     low, high = jnp.where(exists, low, none), jnp.where(exists, high, none)
-    mu = jax.vmap(lambda a, b: _chord(f, a, b)[0])(low, high)
-    return Gaps(low, high, host.RT * mu, exists, found)
+    return Gaps(low, high, coexistence(psi, host, low, high), exists, found)
+
+
+def coexistence(
+    psi: AbstractFreeEnergy, host: Host, low: Float[Array, " k"], high: Float[Array, " k"]
+) -> Float[Array, " k"]:
+    """mu of the chords between given phases [J/mol].
+
+    Between those of a common tangent it is stationary: as psi changes, mu moves as if the phases stayed.
+    """
+    f = landscape.scaled(psi, host)
+    return host.RT * jax.vmap(lambda a, b: _chord(f, a, b)[0])(low, high)
 
 
 def _chord(f, a, b):

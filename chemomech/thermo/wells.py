@@ -12,11 +12,12 @@ from jaxtyping import Array, Bool, Float
 
 from ..density import AbstractFreeEnergy, Host, Scalar
 from ..errors import ConfigError
+from ..physics import checks
 from . import landscape, roots
 from .coherency import symmetric_tensor, uniform_energy
 
 STEPS = 24  # of each descent; Newton's steps double the digits once a well is near
-SAME = 1e-6  # wells whose stretches differ by less are one
+SAME = 2e-4  # of the strain of the starts: wells closer together are one. What is flat to fourth order is found to less
 ROUND_OFF = 1e-13  # of an energy over the largest stiffness
 NEUTRAL = 1e-9  # curvature over the largest stiffness that counts as none
 TWIST = (0.13, -0.07, 0.05, 0.03, -0.09, 0.11)  # moves every start off the planes of symmetry, where saddles wait
@@ -36,16 +37,15 @@ class Wells(eqx.Module):
     stable: Bool[Array, ""]
 
 
-@landscape.compiled
 def strain_wells(
     psi: AbstractFreeEnergy, host: Host, c: Scalar, dim: int = 2, size: float = 0.05, reach: float = 0.5
 ) -> Wells:
     """All stretches U at which psi(c, U) has a minimum: dpsi/dU = 0, no direction along which psi falls
 
     Descents from the undeformed state and from dilations, deviators and shears of both signs, each a Newton method
-    that turns back where the energy would rise. Derivatives are those of the implicit function; along a strain that
-    costs nothing they are 0. A well that a phase transformation has just made, flat to fourth order, is found to about
-    1e-4.
+    that turns back where the energy would rise. Derivatives are those of the implicit function. Along a strain that
+    costs nothing they are 0, and each start may find a well of its own. A well that a phase transformation has just
+    made, flat to fourth order, is found to about 1e-4 of `size`.
 
     Args:
         psi: stored energy.
@@ -56,10 +56,21 @@ def strain_wells(
         reach: largest component of U - I that is looked at [1].
 
     Raises:
-        ConfigError: dim is neither 2 nor 3.
+        ConfigError: dim is neither 2 nor 3, size or reach is not positive, c is no number, a parameter of psi is NaN.
     """
     if dim not in COMPONENTS:
         raise ConfigError(f"dim = {dim}: wells are looked for in the plane, dim=2, or in space, dim=3.")
+    checks.positive(size, "size", "1")
+    checks.positive(reach, "reach", "1")
+    if np.ndim(c):
+        raise ConfigError(f"c has shape {np.shape(c)}: wells are those of one composition. Batches by jax.vmap.")
+    landscape.require_number(c, "c", "1")
+    landscape.require_numbers(psi)
+    return _wells(psi, host, c, dim, size, reach)
+
+
+@landscape.compiled
+def _wells(psi: AbstractFreeEnergy, host: Host, c: Scalar, dim: int, size: Scalar, reach: Scalar) -> Wells:
     kept, c = jnp.asarray(COMPONENTS[dim]), jnp.asarray(c, dtype=float)
     none = jnp.zeros(len(kept))
 
@@ -82,9 +93,9 @@ def strain_wells(
         inside = (jnp.max(jnp.abs(x)) < reach) & (jnp.max(jnp.abs(slope)) < NEUTRAL)
         return x, inside & _holds(curvature)
 
-    x, found = jax.vmap(well)(jnp.asarray(size * _starts(dim)))
+    x, found = jax.vmap(well)(size * jnp.asarray(_starts(dim)))
     apart = jnp.max(jnp.abs(x[:, None] - x[None]), axis=-1)
-    seen = jnp.any(jnp.tril(apart < SAME, -1) & found[None], axis=1)
+    seen = jnp.any(jnp.tril(apart < SAME * size, -1) & found[None], axis=1)
     U = jnp.eye(3) + jax.vmap(strain)(x)
     return Wells(U, scale * jax.vmap(energy)(x), found & ~seen, _holds(stiffness / scale))
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from clocks import seconds
 from gradients import check_gradient
 
 import chemomech as cm
@@ -98,6 +99,35 @@ def test_amplification_at_large_currents():
     assert float(large(regular(3.0), SYMMETRIC, ONE, 10.0)) == pytest.approx(2 - np.log(3), rel=2e-3)
     assert float(large(regular(4.51), BAZANT, ONE, 4.0)) == 0.0
     assert float(large(regular(4.51), BAZANT, ONE, -4.0)) == pytest.approx(5.9, abs=0.06)
+
+
+@pytest.mark.parametrize(("exchange", "i"), [(BAZANT, 0.3), (BAZANT, -0.02), (SYMMETRIC, 0.7), (SYMMETRIC, 2.0)])
+def test_amplification_by_a_fine_sum(exchange, i):
+    """Two hundred thousand midpoints: one interval inside, and one that reaches an end of the domain."""
+    c = (jnp.arange(200_000) + 0.5) / 200_000
+    s = jax.vmap(lambda c: stability.driven_growth(regular(3.0), exchange, ONE, c, i))(c)
+    expected = float(jnp.mean(jnp.maximum(s, 0.0))) / abs(i)
+    assert float(stability.amplification(regular(3.0), exchange, ONE, i)) == pytest.approx(expected, rel=1e-7)
+
+
+def test_amplification_without_bound():
+    """A current that vanishes with c: s/i grows like 1/(2c), whose integral from c = 0 has no bound."""
+    assert np.isinf(float(stability.amplification(regular(3.0), cm.TransitionStateExchange(1.0), ONE, 0.3)))
+    assert np.isfinite(float(stability.amplification(regular(3.0), cm.TransitionStateExchange(1.0), ONE, -0.3)))
+
+
+@pytest.mark.slow
+def test_ten_thousand_interactions_in_a_second():
+    """Amplification exponents and critical currents; 0.4 s of a quiet processor."""
+
+    def both(chi):
+        return stability.amplification(regular(chi), BAZANT, ONE, 0.3), stability.critical_current(
+            regular(chi), BAZANT, ONE, 0.1
+        )
+
+    run, chi = jax.jit(jax.vmap(both)), jnp.linspace(2.1, 6.0, 10_000)
+    assert seconds(run, [chi + shift for shift in (0.0, 1e-6, 2e-6, 3e-6)]) < 1.0
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(run(chi)))
 
 
 @pytest.mark.parametrize("exchange", [CONSTANT, SYMMETRIC, BAZANT, cm.TransitionStateExchange(1.0)])
@@ -199,6 +229,8 @@ def test_gradients():
     check_gradient(lambda chi: stability.critical_current(regular(chi), BAZANT, ONE, 0.1), 3.0)
     check_gradient(lambda chi: stability.critical_current_at(regular(chi), BAZANT, ONE, 0.4, 0.1), 3.0)
     check_gradient(lambda i: stability.amplification(regular(3.0), CONSTANT, ONE, i), 0.3)
+    for exchange in (SYMMETRIC, BAZANT):  # s vanishes elsewhere when chi moves
+        check_gradient(lambda chi, law=exchange: stability.amplification(regular(chi), law, ONE, 0.3), 3.0)
     check_gradient(lambda chi: stability.separation_group(regular(chi), ONE, 1.0, 1.0, 1.0, 1.0), 3.0)
     check_gradient(lambda chi: stability.morphology_group(regular(chi), ONE, 1.0, 1.0, 1.0), 3.0)
     check_gradient(lambda chi: stability.chemical_diffusivity(regular(chi), ONE, 0.1, 1.0), 3.0)

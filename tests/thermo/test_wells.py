@@ -53,6 +53,18 @@ def test_the_square_is_lost(c, stable):
         np.testing.assert_allclose(U[0], np.eye(3), atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [0.05, 0.2])
+def test_wells_that_touch_are_one(size):
+    """Where the square is just lost its two wells are one, flat to fourth order; 1e-8 above they are two again."""
+    wells, U = found(LOST, size=size)
+    assert bool(wells.stable)
+    assert len(U) == 1
+    np.testing.assert_allclose(U[0], np.eye(3), atol=1e-4 * size)
+    _, U = found(LOST + 1e-8)
+    long = 1 + np.sqrt(2736.15e-8 / (4 * BETA3))
+    np.testing.assert_allclose([np.diag(u)[:2] for u in U], [[long, 2 - long], [2 - long, long]], atol=1e-9)
+
+
 def test_variants_are_twins_at_45_degrees():
     """By the axis (110) that relates them, and by the eigenvalues between the two stretches."""
     _, U = found(1.0)
@@ -88,6 +100,18 @@ def test_an_energy_without_strain_keeps_its_shape():
 def test_dimensions():
     with pytest.raises(cm.ConfigError, match="dim = 1"):
         strain_wells(PSI, ONE, 0.9, dim=1)
+
+
+def test_numbers_that_mean_nothing_are_refused():
+    with pytest.raises(cm.ConfigError, match="c is NaN"):
+        strain_wells(PSI, ONE, float("nan"))
+    with pytest.raises(cm.ConfigError, match="A parameter of the energy is NaN"):
+        strain_wells(eqx.tree_at(lambda psi: psi.beta3, PSI, np.nan), ONE, 0.9)
+    with pytest.raises(cm.ConfigError, match="c has shape"):
+        strain_wells(PSI, ONE, jnp.array([0.8, 0.9]))
+    for name in ("size", "reach"):
+        with pytest.raises(cm.ConfigError, match=f"{name} = 0.0"):
+            strain_wells(PSI, ONE, 0.9, **{name: 0.0})
 
 
 @pytest.mark.parametrize("c", [0.9, 0.6])
