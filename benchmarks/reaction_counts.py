@@ -74,11 +74,13 @@ def count(evolution: cm.Evolution, state: cm.State, dt: float, drive: Drive, old
     x = evolution.start(state)
     now = evolution.expand(x)
     linear = solver.init(evolution.tangent(x, (now, now, 0.0, dt), drive), solver.forget(old))
-    b = np.concatenate([right_hand_side(made), np.ones(len(made.scalars))]) / linear.weights
+    b = np.concatenate([right_hand_side(made), np.ones(len(made.scalars))])
     found = {}
-    for key, transpose in (("iterations", False), ("transposed", True)):
+    for key, transpose, weights in (
+        ("iterations", False, linear.weights), ("transposed", True, linear.transposed_weights),
+    ):  # fmt: skip
         try:
-            found[key] = solver.solve(linear, b, rtol=1e-6, transpose=transpose)[1].iterations
+            found[key] = solver.solve(linear, b / weights, rtol=1e-6, transpose=transpose)[1].iterations
         except cm.SolveError:
             found[key] = solver.max_iterations
     return found, linear

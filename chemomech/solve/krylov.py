@@ -44,9 +44,17 @@ class Preconditioned(NamedTuple):
     @property
     def weights(self) -> Vector:
         """Of the residual's rows: 1/sqrt(diagonal) of mass and exchange for mu, mass for c, stiffness for u, corner."""
+        return self._with_corner(self.refreshed.weights)
+
+    @property
+    def transposed_weights(self) -> Vector:
+        """Of rows of the transpose, by mass and stiffness: what a surface exchanges is a matter of columns there."""
+        return self._with_corner(self.hierarchies.weights)
+
+    def _with_corner(self, nodal: Vector) -> Vector:
         xp = namespace(self.border.corner)
         corner = xp.abs(xp.diag(self.border.corner))
-        return xp.concatenate([self.refreshed.weights, 1.0 / xp.sqrt(xp.where(corner > 0, corner, 1.0))])
+        return xp.concatenate([nodal, 1.0 / xp.sqrt(xp.where(corner > 0, corner, 1.0))])
 
     def forgotten(self) -> Preconditioned | None:
         """Without memory of earlier states."""
@@ -219,7 +227,7 @@ def solve_bordered(
     state: Preconditioned, b: Vector, rtol: Any, *, transpose: bool, max_iterations: int, method: Any
 ) -> tuple[Vector, Any, Any]:
     """x, iterations and relative residual; pure, of the state's arrays alone, with either GMRES as `method`."""
-    system, w = state.system, state.weights
+    system, w = state.system, state.transposed_weights if transpose else state.weights
     inverse = state.inverse(transpose=transpose, system=system)
     A = system.T if transpose else system
     x, its, reached = method(

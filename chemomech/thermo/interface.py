@@ -13,7 +13,7 @@ from ..physics import checks
 from ..units import quantities
 from . import landscape
 from .coherency import curvatures
-from .phase_diagram import MOST, Span, gaps, transition_of
+from .phase_diagram import MOST, Span, barrier, gaps
 from .relaxed import check_direction
 
 NODES = 96  # of the quadrature through an interface
@@ -83,7 +83,7 @@ def flat(psi: AbstractFreeEnergy, host: Host, kappa: Scalar, gap: int = 0, span:
     """
     checks.positive(kappa, "kappa", "J/m")
     known = gaps(psi, host, span, most=MOST)
-    peak = transition_of(psi, host, known, known.mu[gap], gap, span).forward
+    peak = barrier(psi, host, known, gap)
     return _through(psi, host, kappa, known, gap, peak)
 
 

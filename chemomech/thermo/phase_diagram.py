@@ -218,6 +218,23 @@ def transition_of(
     return _transition(psi, host, known, jnp.asarray(mu, dtype=float), _kept(gap, known), _grid(psi, span, count))
 
 
+def barrier(psi: AbstractFreeEnergy, host: Host, known: Gaps, gap: int = 0) -> Scalar:
+    """Height of the saddle between two phases above the tangent that they share; 0 where there is no gap [J/m^3].
+
+    The barrier of `transition` without tilt, whose spinodals and wells need not be found.
+
+    Args:
+        psi: an energy of composition.
+        host: shared constants.
+        known: from `gaps`.
+        gap: which gap, counted from the poor side.
+
+    Raises:
+        ConfigError: no such gap is kept.
+    """
+    return _barrier(psi, host, known, _kept(gap, known))
+
+
 def _kept(gap: int, known: Gaps) -> int:
     if not 0 <= gap < len(known.low):
         raise ConfigError(f"gap = {gap}: gaps are counted from 0 to {len(known.low) - 1}, from the poor side.")
@@ -415,6 +432,23 @@ def _gap_around(known, c):
 
 
 @eqx.filter_jit
+def _barrier(psi, host, known, gap):
+    f, target = landscape.scaled(psi, host), known.mu[gap] / host.RT
+    low, high = known.low[gap], known.high[gap]
+    saddle = _saddle(f, target, low, high)
+    above = f(saddle) - f(low) - target * (saddle - low)
+    return jnp.where(known.exists[gap], host.RT * host.c_max * above, 0.0)
+
+
+def _saddle(f: Curve, target, low, high):
+    """Where f - target c is highest between two compositions."""
+    between = jax.lax.stop_gradient(low + jnp.linspace(0.0, 1.0, 129) * (high - low))
+    heights = jax.lax.stop_gradient(jax.vmap(f)(between) - target * between)
+    k, slope = jnp.clip(jnp.argmax(heights), 1, 127), landscape.slope(f)
+    return roots.bracketed(lambda x: slope(x) - target, between[k - 1], between[k + 1])
+
+
+@eqx.filter_jit
 def _transition(psi, host, known, mu, gap, grid):
     unstable = _spinodals(psi, host, grid, MOST)
     f, c = landscape.scaled(psi, host), grid.points
@@ -431,11 +465,7 @@ def _transition(psi, host, known, mu, gap, grid):
     beyond_left = jnp.max(jnp.where(unstable.exists & (unstable.high <= low), unstable.high, c[0]))
     beyond_right = jnp.min(jnp.where(unstable.exists & (unstable.low >= high), unstable.low, c[-1]))
     poor, rich = jax.vmap(well)(jnp.stack([beyond_left, rich_end]), jnp.stack([poor_end, beyond_right]))
-    steps = jnp.linspace(0.0, 1.0, 129)
-    between = jax.lax.stop_gradient(poor + steps * (rich - poor))
-    heights = jax.lax.stop_gradient(jax.vmap(f)(between) - target * between)
-    k = jnp.clip(jnp.argmax(heights), 1, 127)
-    saddle = well(between[k - 1], between[k + 1])
+    saddle = _saddle(f, target, poor, rich)
     saddle = jnp.where(poor == poor_end, poor_end, jnp.where(rich == rich_end, rich_end, saddle))
     there, volume = known.exists[gap], host.RT * host.c_max
 

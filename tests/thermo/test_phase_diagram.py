@@ -119,6 +119,7 @@ def test_a_raised_middle_well_is_not_stable():
     heights = 100.0 * (c * (c - 0.5) * (c - 1)) ** 2 + 0.02 * (1 - 4 * (c - 0.5) ** 2)
     touching = float(landscape.energy(psi, ONE, gaps.low[0]))
     assert float(path.forward) == pytest.approx(heights.max() - touching, rel=1e-7)
+    assert float(phase_diagram.barrier(psi, ONE, gaps)) == pytest.approx(float(path.forward), rel=1e-9)
 
 
 def test_three_wells_of_equal_depth():
@@ -178,7 +179,13 @@ def test_no_gap(chi):
         assert float(end[0]) == pytest.approx(0.5, abs=0.003)
     path = phase_diagram.transition(regular(chi), HOST)
     assert float(path.forward) == float(path.backward) == float(path.driving) == 0.0
-    slopes = jax.jacrev(lambda x: phase_diagram.transition(regular(x), HOST))(chi)
+    assert float(phase_diagram.barrier(regular(chi), HOST, gaps)) == 0.0
+
+    def found(x):
+        known = phase_diagram.gaps(regular(x), HOST)
+        return phase_diagram.transition(regular(x), HOST), phase_diagram.barrier(regular(x), HOST, known)
+
+    slopes = jax.jacrev(found)(chi)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes))
 
 
@@ -244,7 +251,11 @@ def lopsided(b):
 @pytest.mark.slow
 @pytest.mark.parametrize("x", [2.3, 3.0, 4.51])
 def test_gradients(x):
-    check_gradient(lambda b: phase_diagram.gaps(lopsided(b), ONE, most=1), x)
+    def phases(b):
+        gaps = phase_diagram.gaps(lopsided(b), ONE, most=1)
+        return gaps, phase_diagram.barrier(lopsided(b), ONE, gaps)
+
+    check_gradient(phases, x)
     check_gradient(lambda b: phase_diagram.spinodals(lopsided(b), ONE, most=1), x)
     check_gradient(lambda b: phase_diagram.transition(lopsided(b), ONE, 0.02), x)
     check_gradient(lambda b: phase_diagram.stability_margin(lopsided(b), ONE), x)
@@ -332,6 +343,8 @@ def test_a_span_is_ordered_and_a_gap_exists():
         phase_diagram.gaps(regular(3.0), HOST, span=(1.0, 0.0))
     with pytest.raises(cm.ConfigError, match="counted from 0 to 3"):
         phase_diagram.transition(regular(3.0), HOST, gap=4)
+    with pytest.raises(cm.ConfigError, match="counted from 0 to 0"):
+        phase_diagram.barrier(regular(3.0), HOST, phase_diagram.gaps(regular(3.0), HOST, most=1), gap=-1)
 
 
 @pytest.mark.slow
