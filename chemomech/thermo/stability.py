@@ -155,7 +155,11 @@ def _compiled_reaction(function: Callable) -> Callable:
                 f"{type(exchange).__name__}.alpha = {alpha}: the closed form of a driven filling is that of alpha = "
                 "0.5. For another alpha use `growth_rate` with a ButlerVolmer of it."
             )
-        landscape.require_inside(psi, signature.bind(psi, exchange, *rest, **named).arguments.get("c"))
+        given = signature.bind(psi, exchange, *rest, **named).arguments
+        landscape.require_numbers(psi)
+        for name, unit in (("i", "A/m^2"), ("stiffness", "J/m^3")):
+            landscape.require_number(given.get(name), name, unit)
+        landscape.require_inside(psi, given.get("c"))
         return run(psi, exchange, *rest, **named)
 
     return call
@@ -269,7 +273,7 @@ def amplification(
     inner = low[:, None] + (high - low)[:, None] * (0.5 + 0.5 * at)
     G = -0.5 * (high - low) @ (jax.vmap(jax.vmap(fall))(inner) @ weights)
     endless = jnp.minimum(falls[0] * c[0], falls[-1] * (1 - c[-1])) < -ENDLESS * jnp.abs(i)
-    return jnp.where(endless, jnp.inf, G / jnp.abs(i))
+    return jnp.where(endless, jnp.inf, jnp.where(G == 0, 0.0, G / jnp.abs(i)))  # also at rest
 
 
 @quantities(i="A/m^2", depth="m")

@@ -344,7 +344,7 @@ def test_gradients_of_relaxed_curvatures():
 
 @pytest.mark.slow
 def test_ten_thousand_crystals_in_a_second():
-    """0.8 s of a quiet processor; on a busy one, whose clock counts waiting for memory too, within three."""
+    """0.5 s of a quiet processor."""
 
     def modulus(c11):
         C = jnp.asarray(ELASTIC.C).at[0, 0].set(c11)
@@ -353,5 +353,15 @@ def test_ten_thousand_crystals_in_a_second():
         ).modulus
 
     run, c11 = jax.jit(jax.vmap(modulus)), jnp.linspace(150e9, 200e9, 10_000)
-    assert seconds(run, [c11 + shift for shift in (0.0, 1e6, 2e6, 3e6)]) < 3.0
+    assert seconds(run, [c11 + shift for shift in (0.0, 1e6, 2e6, 3e6)]) < 1.0
     assert np.isfinite(np.asarray(run(c11))).all()
+
+
+@pytest.mark.slow
+def test_ten_thousand_interfaces_in_a_second():
+    """0.4 s of a quiet processor."""
+    run = jax.jit(jax.vmap(lambda chi: interface.flat(cm.RegularSolution(chi=chi), ONE, 1.0)))
+    chi = jnp.linspace(2.1, 6.0, 10_000)
+    assert seconds(run, [chi + shift for shift in (0.0, 1e-6, 2e-6, 3e-6)]) < 1.0
+    energies = np.asarray(run(chi).energy)
+    assert (np.diff(energies) > 0).all()

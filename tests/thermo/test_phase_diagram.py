@@ -16,12 +16,12 @@ RT, F = 8.31446261815324 * 298.15, 96485.33212331
 
 # chi, binodal, spinodal, mu(c_s) - mu(1 - c_s) [RT] and [mV], g(1/2) - g(c_b)
 TABLE = [
-    (2.2, 0.24853, 0.34924, 0.0819, 2.10, 0.00669),
-    (2.5, 0.14479, 0.27639, 0.3112, 8.00, 0.03585),
-    (2.82, 0.09019, 0.23038, 0.6290, 16.2, 0.08343),
-    (3.0, 0.07072, 0.21132, 0.8302, 21.3, 0.11519),
-    (4.0, 0.02125, 0.14645, 2.131, 54.8, 0.32652),
-    (4.51, 0.01212, 0.12699, 2.873, 73.8, 0.44588),
+    (2.2, 0.24853, 0.34924, "0.0819", "2.10", 0.00669),
+    (2.5, 0.14479, 0.27639, "0.3112", "8.00", 0.03585),
+    (2.82, 0.09019, 0.23038, "0.6290", "16.2", 0.08343),
+    (3.0, 0.07072, 0.21132, "0.8302", "21.3", 0.11519),
+    (4.0, 0.02125, 0.14645, "2.131", "54.8", 0.32652),
+    (4.51, 0.01212, 0.12699, "2.873", "73.8", 0.44588),
 ]
 
 
@@ -38,8 +38,8 @@ def test_regular_solution(chi, binodal, spinodal, loop, millivolt, barrier):
     assert float(gaps.high[0]) == pytest.approx(1 - binodal, abs=6e-6)
     assert float(unstable.low[0]) == pytest.approx(spinodal, abs=6e-6)
     gap = float(voltage.hysteresis(psi, HOST)[0])
-    assert gap / RT * F == pytest.approx(loop, rel=7e-4)
-    assert 1e3 * gap == pytest.approx(millivolt, abs=0.06)
+    for value, digits in ((gap / RT * F, loop), (1e3 * gap, millivolt)):
+        assert f"{value:.{len(digits.split('.')[1])}f}" == digits
     height = float(phase_diagram.transition(psi, HOST).forward) / (RT * 2.29e4)
     assert height == pytest.approx(barrier, abs=6e-6)
 
@@ -348,11 +348,21 @@ def test_a_span_is_ordered_and_a_gap_exists():
 
 
 @pytest.mark.slow
-def test_ten_thousand_gaps_in_a_second():
-    run = jax.jit(jax.vmap(lambda chi: phase_diagram.gaps(regular(chi), HOST, most=1)))
-    chi = jnp.linspace(1.5, 6.0, 10_000)
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda chi: phase_diagram.gaps(regular(chi), HOST, most=1),
+        lambda chi: phase_diagram.gaps(regular(chi), HOST),
+        lambda chi: phase_diagram.transition(regular(chi), HOST, 50.0),
+        lambda chi: phase_diagram.critical_temperature(cm.RegularSolution(omega=chi * RT), HOST),
+    ],
+    ids=["gaps", "all gaps", "transition", "critical_temperature"],
+)
+def test_ten_thousand_sets_in_a_second(function):
+    """0.2 to 0.5 s of a quiet processor."""
+    run, chi = jax.jit(jax.vmap(function)), jnp.linspace(1.5, 6.0, 10_000)
     assert seconds(run, [chi + shift for shift in (0.0, 1e-3, 2e-3, 3e-3)]) < 1.0
-    assert np.isfinite(np.asarray(run(chi).low)).all()
+    assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(run(chi)))
 
 
 @pytest.mark.slow

@@ -187,6 +187,25 @@ def test_growth_at_endless_current(exchange, direction, limit):
     assert float(s.max()) / 1e4 == pytest.approx(limit, rel=1e-3)
 
 
+def test_numbers_that_mean_nothing_are_refused():
+    """NaN would be a critical current of 0: stable at rest."""
+    nan = float("nan")
+    for asked, name in (
+        (lambda: stability.critical_current(regular(3.0), BAZANT, ONE, nan), "stiffness is NaN"),
+        (lambda: stability.critical_current_at(regular(3.0), BAZANT, ONE, 0.4, stiffness=nan), "stiffness is NaN"),
+        (lambda: stability.amplification(regular(3.0), BAZANT, ONE, nan), "i is NaN"),
+        (lambda: stability.critical_current(regular(nan), BAZANT, ONE), "A parameter of the energy is NaN"),
+    ):
+        with pytest.raises(cm.ConfigError, match=name):
+            asked()
+
+
+def test_amplification_at_rest():
+    """Endless where a difference grows, none where it does not."""
+    assert np.isinf(float(stability.amplification(regular(3.0), BAZANT, ONE, 0.0)))
+    assert float(stability.amplification(regular(1.5), BAZANT, ONE, 0.0)) == 0.0
+
+
 def test_a_direction_is_one_or_the_other():
     with pytest.raises(cm.ConfigError, match="direction = 2"):
         stability.critical_current(regular(2.5), BAZANT, ONE, 0.0, 2)
