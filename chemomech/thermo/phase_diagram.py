@@ -23,6 +23,7 @@ from .landscape import Curve
 
 COUNT = 401  # compositions on the grid: gaps narrower than two of its steps, 0.01, are taken for none
 MOST = 4  # gaps that are kept
+TURNS = 50  # in which an edge of a hull is found, at most: ends closer than round-off may take turns for ever
 BEYOND = 18.0  # of ln(c/(1-c)): how far outside the grid a phase of an open domain is followed
 Span = tuple[float, float] | None
 
@@ -327,34 +328,44 @@ def chords(
 ) -> tuple[Int[Array, " k"], Int[Array, " k"], Int[Array, ""]]:
     """Edges of the lower convex hull that skip points of the grid: first and last point of each, and how many.
 
-    One walk along the grid, each move of which either keeps the next point or drops the last one kept, so that many
-    hulls are found side by side.
+    Each passes below a point that lies above the chord of its neighbours. Its ends are found in turn: the lowest slope
+    from one to a point beyond, the steepest from there back, until neither moves, in three or four turns.
     """
-    n = len(c)
+    n, at = len(c), jnp.arange(len(c), dtype=jnp.int32)
     noise = 4 * jnp.finfo(f.dtype).eps * jnp.max(jnp.abs(f))
     f = f - (f[0] + (f[-1] - f[0]) / (c[-1] - c[0]) * (c - c[0]))
+    between = f[:-2] + (c[1:-1] - c[:-2]) / (c[2:] - c[:-2]) * (f[2:] - f[:-2])
+    skipped = jnp.pad(f[1:-1] - between >= -noise, 1)  # by some edge
 
-    def move(_, state):
-        kept, size, k, (c0, f0), (c1, f1) = state  # the last two points that are kept, the earlier one first
-        c2, f2 = c[jnp.minimum(k, n - 1)], f[jnp.minimum(k, n - 1)]
-        above = f1 - f0 - (c1 - c0) / (c2 - c0) * (f2 - f0)  # of the last point, over the chord around it
-        drop = (size > 1) & (k < n) & (above >= -noise)
-        push = ~drop & (k < n)
-        kept = kept.at[jnp.where(push, size, n)].set(k)
-        before = kept[jnp.maximum(size - 3, 0)]
+    def touching(k, side):
+        """The point of one side that a line from point k under all of them touches; of several one that is far."""
+        steepness = jnp.where(side, (f - f[k] + noise) / jnp.where(side, jnp.abs(c - c[k]), 1.0), jnp.inf)
+        return jnp.argmin(steepness).astype(at.dtype)
 
-        def chosen(if_dropped, if_pushed, otherwise):
-            return jnp.where(drop, if_dropped, jnp.where(push, if_pushed, otherwise))
+    def edge(over):
+        left, right = at < over, at > over
 
-        earlier = chosen(c[before], c1, c0), chosen(f[before], f1, f0)
-        return kept, size + chosen(-1, 1, 0), k + push, earlier, (chosen(c0, c2, c1), chosen(f0, f2, f1))
+        def turn(state):
+            i, j, _, k = state
+            to = touching(i, right)
+            back = touching(to, left)
+            return back, to, (back != i) | (to != j), k + 1
 
-    first = (c[0] - 1.0, f[0])  # stands for the point that is missing: not looked at before two are kept
-    start = (jnp.zeros(n + 1, jnp.int32), jnp.int32(0), jnp.int32(0), first, first)
-    kept, size, *_ = jax.lax.fori_loop(0, 2 * n, move, start)
-    skips = (kept[1:n] - kept[: n - 1] > 1) & (jnp.arange(1, n) < size)
-    first, found = _first(skips, most)
-    return kept[first], kept[first + 1], found
+        i, j, *_ = jax.lax.while_loop(lambda state: state[2] & (state[3] < TURNS), turn, (over - 1, over + 1, True, 0))
+        on = f - f[i] - (f[j] - f[i]) / (c[j] - c[i]) * (c - c[i]) <= noise  # also beyond, where the energy is straight
+        return jnp.min(jnp.where(on, at, n)), jnp.max(jnp.where(on, at, 0))
+
+    def following(state):
+        over, first, last, found = state
+        i, j = edge(jnp.clip(over, 1, n - 2))
+        here = jnp.arange(most) == found
+        first, last = jnp.where(here, i, first), jnp.where(here, j, last)
+        return jnp.min(jnp.where(skipped & (at > j), at, n)), first, last, found + 1
+
+    none = jnp.zeros(most, at.dtype)
+    start = jnp.min(jnp.where(skipped, at, n)), none, none + 1, jnp.int32(0)
+    _, first, last, found = jax.lax.while_loop(lambda state: state[0] < n, following, start)
+    return first, last, found
 
 
 @eqx.filter_jit

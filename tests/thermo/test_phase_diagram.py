@@ -1,5 +1,7 @@
 """Phase diagrams of regular solutions to the digits of their closed forms, of several wells, and without a gap."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -104,6 +106,38 @@ def test_three_wells_have_two_gaps():
         assert gaps.low[k] < unstable.low[k] < unstable.high[k] < gaps.high[k]
     steps = phase_diagram.stable_potential(psi, ONE, gaps, jnp.array(0.25))
     assert float(steps) == float(gaps.mu[0])
+
+
+def walked(c, f):
+    """Edges of the lower hull that skip points, by a walk that drops what lies above."""
+    noise, kept = 4 * np.finfo(float).eps * np.abs(f).max(), []
+    f = f - (f[0] + (f[-1] - f[0]) / (c[-1] - c[0]) * (c - c[0]))
+    for k in range(len(c)):
+        while len(kept) > 1:
+            i, j = kept[-2:]
+            if f[j] - f[i] - (c[j] - c[i]) / (c[k] - c[i]) * (f[k] - f[i]) < -noise:
+                break
+            kept.pop()
+        kept.append(k)
+    return [(i, j) for i, j in itertools.pairwise(kept) if j > i + 1]
+
+
+@pytest.mark.parametrize("kind", ["smooth", "noise", "rough", "straight pieces", "corner and flat"])
+def test_edges_of_the_hull_against_a_walk(kind):
+    c, rng = np.linspace(0.0, 1.0, 401), np.random.default_rng(0)
+    draw = {
+        "smooth": lambda: np.polynomial.Polynomial(rng.normal(size=8))(2 * c - 1),
+        "noise": lambda: rng.normal(size=401),
+        "rough": lambda: np.cumsum(np.cumsum(rng.normal(size=401))) / 401**2,
+        "straight pieces": lambda: np.interp(c, np.linspace(0, 1, 9), rng.normal(size=9)),
+        "corner and flat": lambda: np.maximum(0.3 * np.abs(c - rng.uniform()), 0.1 * rng.uniform()),
+    }[kind]
+    energies = np.array([draw() for _ in range(100)])
+    first, last, found = jax.jit(jax.vmap(lambda f: phase_diagram.chords(jnp.asarray(c), f, 30)))(energies)
+    for f, i, j, count in zip(energies, *map(np.asarray, (first, last, found)), strict=True):
+        expected = walked(c, f)
+        assert count == len(expected)
+        assert list(zip(i[:count], j[:count], strict=True)) == expected[:30]
 
 
 def test_a_raised_middle_well_is_not_stable():
