@@ -32,9 +32,19 @@ class Curvatures(eqx.Module):
     kappa: Float[Array, "3 3"]  # [J/m]
 
 
-@eqx.filter_jit
 def curvatures(psi: AbstractFreeEnergy, c: Float[Array, ""] | float, host: Host) -> Curvatures:
-    """All second derivatives of a free energy at composition c and no stress, by differentiating it twice."""
+    """All second derivatives of a free energy at composition c and no stress, by differentiating it twice.
+
+    Raises:
+        ConfigError: the composition or a parameter of the energy is NaN.
+    """
+    landscape.require_number(c, "c", "1")
+    landscape.require_numbers(psi)
+    return _curvatures(psi, c, host)
+
+
+@eqx.filter_jit
+def _curvatures(psi, c, host):
     H0 = stress_free(psi, c, host)
 
     def energy(v):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..density import AbstractFreeEnergy, Host, Scalar
+from ..errors import ConfigError
 from . import landscape, phase_diagram
 from .phase_diagram import Gaps, Span, Transition
 from .relaxed import Free, Layer, Z
@@ -41,9 +42,19 @@ def energies(
     return jax.vmap(row)(jnp.asarray(strains))
 
 
-@eqx.filter_jit
 def stress(psi: AbstractFreeEnergy, host: Host, c: Scalar, strain: Scalar, normal=Z) -> Float[Array, "6"]:
-    """Stress of the film in the order xx, yy, zz, yz, xz, xy of the crystal axes [Pa]; none on its face."""
+    """Stress of the film in the order xx, yy, zz, yz, xz, xy of the crystal axes [Pa]; none on its face.
+
+    Raises:
+        ConfigError: the composition or a parameter of the energy is NaN.
+    """
+    landscape.require_number(c, "c", "1")
+    landscape.require_numbers(psi)
+    return _stress(psi, host, c, strain, normal)
+
+
+@eqx.filter_jit
+def _stress(psi, host, c, strain, normal):
     six = jnp.asarray(Layer(psi, normal, strain).strain, dtype=float)
     slope = jax.grad(lambda six: landscape.energy(Layer(psi, normal, six), host, c))(six)
     return slope * jnp.array([1.0, 1.0, 1.0, 0.5, 0.5, 0.5])  # a shear stands twice in the strain
@@ -75,15 +86,23 @@ def barriers_against_strain(
     """The transition at every strain, the reservoir kept where the unstrained film has both phases.
 
     Each field has one more axis in front.
+
+    Raises:
+        ConfigError: gap is negative.
     """
     strains = jnp.asarray(strains)
-    known = gaps_against_strain(psi, host, jnp.concatenate([jnp.zeros(1), strains]), normal, span)
-    mu, known = known.mu[0, gap], jax.tree.map(lambda x: x[1:], known)
+    if gap < 0:
+        raise ConfigError(f"gap = {gap}: gaps are counted from 0, from the poor side.")
 
-    def at(strain, known):
-        return phase_diagram.transition_of(film(psi, strain, normal), host, known, mu, gap, span)
+    def phases(strain):  # the gaps beyond need not be found
+        return phase_diagram.gaps(film(psi, strain, normal), host, span, most=gap + 1)
 
-    return jax.vmap(at)(strains, known)
+    mu = phases(jnp.zeros(())).mu[gap]
+
+    def at(strain):
+        return phase_diagram.transition_of(film(psi, strain, normal), host, phases(strain), mu, gap, span)
+
+    return jax.vmap(at)(strains)
 
 
 @eqx.filter_jit

@@ -325,6 +325,14 @@ def test_gradients_of_second_derivatives(function):
     check_gradient(function, 0.3)
 
 
+def test_nan_is_refused():
+    stiff = cm.LinearElastic.isotropic(np.nan, 0.3, cm.Vegard(0.015))
+    with pytest.raises(cm.ConfigError, match="parameter of the energy is NaN"):
+        coherency.curvatures(stiff, 0.5, HOST)
+    with pytest.raises(cm.ConfigError, match="c is NaN"):
+        coherency.curvatures(ELASTIC, np.nan, HOST)
+
+
 def test_gradients_of_relaxed_curvatures():
     """Of the second derivatives of an isotropic body, written out: no Hessian to compile."""
     eye, few = jnp.eye(3), coherency.normals(3, 9)

@@ -55,6 +55,11 @@ def test_a_lower_barrier_of_diffusion():
     assert float(faster.diffusivity) == pytest.approx(7.0, abs=0.02)
 
 
+def test_gaps_are_counted_from_nought():
+    with pytest.raises(cm.ConfigError, match="counted from 0"):
+        dopant.response(SPINEL, HOST, dopant.Dopant(), 0.0, gap=-1)
+
+
 def test_pillars_cost_sites():
     fewer = dopant.doped_host(HOST, dopant.Dopant(sites=-1.0), 0.1)
     assert float(fewer.c_max) == pytest.approx(0.9 * 2.3e4)
@@ -76,13 +81,14 @@ def test_a_map_of_two_changes():
 
 @pytest.mark.slow
 def test_ten_thousand_dopants():
-    """Two phase diagrams, a transition and a softest normal each: 1.3 s of a quiet processor, three of a busy one.
+    """Two phase diagrams, a barrier and a softest normal each: 0.8 s; on a busy processor, whose clock counts waiting
+    for memory too, within 1.5.
 
     Of an isotropic body the coherency energy is 2 M times the square of the misfit, at every amount.
     """
     mixed = dopant.Dopant(-0.1 * RT, 0.01 * F, -0.3, -0.02 * F, -0.1)
     run, x = jax.jit(jax.vmap(lambda x: dopant.response(SPINEL, HOST, mixed, x))), jnp.linspace(0.0, 1.0, 10_000)
-    assert seconds(run, [x + shift for shift in (0.0, 1e-6, 2e-6, 3e-6)]) < 3.0
+    assert seconds(run, [x + shift for shift in (0.0, 1e-6, 2e-6, 3e-6)]) < 1.5
     found = run(x)
     assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(found))
     np.testing.assert_allclose(found.coherency, 2 * 100e9 * (0.015 * (1 - 0.3 * x)) ** 2 / 0.7, rtol=1e-9)

@@ -41,6 +41,13 @@ def test_energy_and_stress():
     assert float(surface[1, 1]) == pytest.approx(RHO * mixing + M * free**2, rel=1e-9)
 
 
+def test_what_means_nothing_is_refused():
+    with pytest.raises(cm.ConfigError, match="parameter of the energy is NaN"):
+        film.stress(isotropic(eta=np.nan), HOST, 0.5, 0.0)
+    with pytest.raises(cm.ConfigError, match="counted from 0"):
+        film.barriers_against_strain(isotropic(), HOST, [0.0, 0.01], gap=-1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("M", "critical"), [(100e9, 0.0152), (50e9, 0.0214), (150e9, 0.0124)])
 def test_misfit_that_closes_the_gap(M, critical):
