@@ -326,9 +326,9 @@ def test_gradients_of_second_derivatives(function):
 
 
 def test_nan_is_refused():
-    stiff = cm.LinearElastic.isotropic(np.nan, 0.3, cm.Vegard(0.015))
+    swelling = cm.LinearElastic.isotropic(100e9, 0.3, cm.Vegard(np.nan))
     with pytest.raises(cm.ConfigError, match="parameter of the energy is NaN"):
-        coherency.curvatures(stiff, 0.5, HOST)
+        coherency.curvatures(swelling, 0.5, HOST)
     with pytest.raises(cm.ConfigError, match="c is NaN"):
         coherency.curvatures(ELASTIC, np.nan, HOST)
 
