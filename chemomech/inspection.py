@@ -147,7 +147,7 @@ def softest_coherency(problem: Problem) -> tuple[float, Float[np.ndarray, "3"]]:
 def _softest(problem: Problem, elastic: AbstractFreeEnergy | None) -> tuple[float, Float[np.ndarray, "3"]]:
     if elastic is None or "u.x" not in problem.fields:
         return 0.0, np.array([1.0, 0.0, 0.0])
-    k = _curvatures(elastic, 0.5, problem.host)
+    k = coherency.curvatures(elastic, 0.5, problem.host)
     B, normal = coherency.softest(k, jnp.asarray(coherency.normals(problem.mesh.dim)))
     return max(float(B), 0.0), np.asarray(normal)
 
@@ -164,7 +164,7 @@ def interface(problem: Problem) -> Interface | None:
     if chemical is None or gradient is None:
         return None
     B, n = softest_coherency(problem)
-    kappa = float(n @ np.asarray(_curvatures(gradient, 0.5, problem.host).kappa) @ n)
+    kappa = float(n @ np.asarray(coherency.curvatures(gradient, 0.5, problem.host).kappa) @ n)
     c = _grid(problem)
     f = np.asarray(_chemical_energies(chemical, problem.host, c)) + 0.5 * B * c**2
     first, last, _ = (np.asarray(v) for v in _chords(c, f, GAPS))
@@ -184,7 +184,6 @@ def _grid(problem: Problem) -> Float[np.ndarray, " n"]:
     return np.linspace(low, high, 4003)[1:-1]
 
 
-_curvatures = eqx.filter_jit(coherency.curvatures)
 _chords = eqx.filter_jit(phase_diagram.chords)
 
 

@@ -113,9 +113,7 @@ def response(
     """
     changed, sites = doped(psi, dopant, x), doped_host(host, dopant, x)
     free = Free(changed)
-    if gap < 0:
-        raise ConfigError(f"gap = {gap}: gaps are counted from 0, from the poor side.")
-    most = gap + 1  # the gaps beyond need not be found
+    most = phase_diagram.up_to(gap)
     known = phase_diagram.gaps(free, sites, span, most=most)
     barrier = phase_diagram.barrier(free, sites, known, gap)
     elastic = [term for term in changed.terms() if _has_misfit(term)]

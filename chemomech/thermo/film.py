@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..density import AbstractFreeEnergy, Host, Scalar
-from ..errors import ConfigError
 from . import landscape, phase_diagram
 from .phase_diagram import Gaps, Span, Transition
 from .relaxed import Free, Layer, Z
@@ -91,11 +90,9 @@ def barriers_against_strain(
         ConfigError: gap is negative.
     """
     strains = jnp.asarray(strains)
-    if gap < 0:
-        raise ConfigError(f"gap = {gap}: gaps are counted from 0, from the poor side.")
 
-    def phases(strain):  # the gaps beyond need not be found
-        return phase_diagram.gaps(film(psi, strain, normal), host, span, most=gap + 1)
+    def phases(strain):
+        return phase_diagram.gaps(film(psi, strain, normal), host, span, most=phase_diagram.up_to(gap))
 
     mu = phases(jnp.zeros(())).mu[gap]
 

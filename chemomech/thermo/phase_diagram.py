@@ -236,6 +236,17 @@ def barrier(psi: AbstractFreeEnergy, host: Host, known: Gaps, gap: int = 0) -> S
     return _barrier(psi, host, known, _kept(gap, known))
 
 
+def up_to(gap: int) -> int:
+    """How many gaps must be kept for one of them, counted from the poor side: those beyond need not be found.
+
+    Raises:
+        ConfigError: it is negative.
+    """
+    if gap < 0:
+        raise ConfigError(f"gap = {gap}: gaps are counted from 0, from the poor side.")
+    return gap + 1
+
+
 def _kept(gap: int, known: Gaps) -> int:
     if not 0 <= gap < len(known.low):
         raise ConfigError(f"gap = {gap}: gaps are counted from 0 to {len(known.low) - 1}, from the poor side.")
