@@ -267,6 +267,16 @@ def screenings(records: list[dict]) -> str:
     )
 
 
+def parameter_sets(records: list[dict]) -> str:
+    """Functions of composition and crystals over many parameter sets."""
+    rows = [
+        [row["function"], str(row["sets"]), f"{row['first seconds']:.1f}", f"{row['processor seconds']:.2f}"]
+        for record in records for row in record["functions"]
+    ]  # fmt: skip
+    head = ["function", "sets", "s, with compilation", "processor s, again"]
+    return _table("Thermodynamics without a mesh", head, rows, records)
+
+
 CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "coupled step": coupled_steps,
     "converged coupled step": energies,
@@ -281,6 +291,7 @@ CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "design film": films,
     "design recovery": recoveries,
     "screening": screenings,
+    "parameter sets": parameter_sets,
 }
 
 

@@ -328,3 +328,11 @@ def test_screening_of_lattices():
     found = json.loads(started("lattice_screening", "--pairs", 30))
     assert found["pairs"] == 30
     assert found["worse"] == 0
+
+
+@pytest.mark.slow
+def test_parameter_sets():
+    """A row for each function."""
+    made = json.loads(started("parameter_sets", "--sets", 10))
+    assert [row["sets"] for row in made["functions"]] == [10] * 7
+    assert all(row["processor seconds"] < row["first seconds"] for row in made["functions"])
