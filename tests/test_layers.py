@@ -13,7 +13,7 @@ BELOW = {
     "density": {"errors", "units", "tensors"},
     "fem": {"errors", "units"},
     "solve": {"errors"},
-    "geometry": {"errors", "fem"},
+    "geometry": {"errors", "units", "fem"},
     "physics": {"errors", "units", "tensors", "density"},
     "thermo": {"errors", "units", "tensors", "density", "physics", "materials"},
     "materials": {"errors", "units", "tensors", "density", "physics"},

@@ -4,10 +4,10 @@ from math import pi
 from os import PathLike
 
 from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.session import check_lengths, group, mesh_model, on_plane, session, unit_of
+from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
 
 
-def sphere_octant(radius: float, h: float, save: str | PathLike | None = None) -> Mesh:
+def sphere_octant(radius: Length, h: Length, save: str | PathLike | None = None) -> Mesh:
     """Tetrahedra of the octant x, y, z >= 0; facet sets surface, xmin, ymin, zmin; cell set particle.
 
     Args:
@@ -17,9 +17,10 @@ def sphere_octant(radius: float, h: float, save: str | PathLike | None = None) -
 
     Raises:
         ChemomechError: gmsh cannot be loaded.
+        UnitError: a length is given in another unit.
         MeshError: a length is not positive, or gmsh fails.
     """
-    check_lengths("sphere_octant", radius=radius, h=h)
+    radius, h = lengths("sphere_octant", radius=radius, h=h)
     unit = unit_of(radius)
     r, size = radius / LENGTHS[unit], h / LENGTHS[unit]
     with session() as gmsh:
@@ -32,7 +33,7 @@ def sphere_octant(radius: float, h: float, save: str | PathLike | None = None) -
 _PLANES = ("xmin", "ymin", "zmin")
 
 
-def ellipsoid_section(a: float, b: float, h: float, save: str | PathLike | None = None) -> Mesh:
+def ellipsoid_section(a: Length, b: Length, h: Length, save: str | PathLike | None = None) -> Mesh:
     """Triangles of the quarter section r, z >= 0 of an ellipsoid of revolution; coordinates x = r, y = z.
 
     Facet sets surface, axis (r = 0) and midplane (z = 0); cell set particle.
@@ -45,9 +46,10 @@ def ellipsoid_section(a: float, b: float, h: float, save: str | PathLike | None 
 
     Raises:
         ChemomechError: gmsh cannot be loaded.
+        UnitError: a length is given in another unit.
         MeshError: a length is not positive, or gmsh fails.
     """
-    check_lengths("ellipsoid_section", a=a, b=b, h=h)
+    a, b, h = lengths("ellipsoid_section", a=a, b=b, h=h)
     unit = unit_of(max(a, b))
     r, z, size = (value / LENGTHS[unit] for value in (a, b, h))
     with session() as gmsh:
@@ -59,7 +61,7 @@ def ellipsoid_section(a: float, b: float, h: float, save: str | PathLike | None 
         return mesh_model(gmsh, 2, size, unit, save)
 
 
-def disk(radius: float, h: float, save: str | PathLike | None = None) -> Mesh:
+def disk(radius: Length, h: Length, save: str | PathLike | None = None) -> Mesh:
     """Triangles of a disk centred at the origin; facet set surface; cell set particle.
 
     Args:
@@ -69,12 +71,13 @@ def disk(radius: float, h: float, save: str | PathLike | None = None) -> Mesh:
 
     Raises:
         ChemomechError: gmsh cannot be loaded.
+        UnitError: a length is given in another unit.
         MeshError: a length is not positive, or gmsh fails.
     """
     return _whole("disk", 2, radius, h, save)
 
 
-def ball(radius: float, h: float, save: str | PathLike | None = None) -> Mesh:
+def ball(radius: Length, h: Length, save: str | PathLike | None = None) -> Mesh:
     """Tetrahedra of a ball centred at the origin; facet set surface; cell set particle.
 
     Args:
@@ -84,13 +87,14 @@ def ball(radius: float, h: float, save: str | PathLike | None = None) -> Mesh:
 
     Raises:
         ChemomechError: gmsh cannot be loaded.
+        UnitError: a length is given in another unit.
         MeshError: a length is not positive, or gmsh fails.
     """
     return _whole("ball", 3, radius, h, save)
 
 
-def _whole(source: str, dim: int, radius: float, h: float, save: str | PathLike | None) -> Mesh:
-    check_lengths(source, radius=radius, h=h)
+def _whole(source: str, dim: int, radius: Length, h: Length, save: str | PathLike | None) -> Mesh:
+    radius, h = lengths(source, radius=radius, h=h)
     unit = unit_of(radius)
     r, size = radius / LENGTHS[unit], h / LENGTHS[unit]
     with session() as gmsh:

@@ -4,13 +4,13 @@ from os import PathLike
 
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import LENGTHS, Mesh, facet_nodes
-from chemomech.geometry.session import check_lengths, group, mesh_model, on_plane, session, unit_of
+from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
 
 GROWTH = 0.2  # increase of the element size per distance from the edge
 START, TRIES = 0.84, 40  # gmsh meets a size only on average: its longest edge is about 1.2 times longer
 
 
-def platelet(side: float, h: float, edge_h: float | None = None, save: str | PathLike | None = None) -> Mesh:
+def platelet(side: Length, h: Length, edge_h: Length | None = None, save: str | PathLike | None = None) -> Mesh:
     """Triangle mesh of a square centred at the origin; facet sets left, right, bottom, top; cell set platelet.
 
     Args:
@@ -21,10 +21,10 @@ def platelet(side: float, h: float, edge_h: float | None = None, save: str | Pat
 
     Raises:
         ChemomechError: gmsh cannot be loaded.
+        UnitError: a length is given in another unit.
         MeshError: a length is not positive, or gmsh fails.
     """
-    edge_h = h if edge_h is None else edge_h
-    check_lengths("platelet", side=side, h=h, edge_h=edge_h)
+    side, h, edge_h = lengths("platelet", side=side, h=h, edge_h=h if edge_h is None else edge_h)
     unit = unit_of(side)
     length, inside, edge = (value / LENGTHS[unit] for value in (side, h, edge_h))
     with session() as gmsh:

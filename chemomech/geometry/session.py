@@ -3,12 +3,16 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from chemomech.errors import ChemomechError, FileError, MeshError
 from chemomech.fem.mesh import LENGTHS, Mesh
+from chemomech.units import parse
+
+Length = float | str  # metres, or text with a unit such as "40 nm"
 
 OPTIONS = {
     "General.Terminal": 0,
@@ -78,15 +82,18 @@ def unit_of(size: float) -> str:
     return next((unit for unit in ("m", "mm", "um") if size >= LENGTHS[unit]), "nm")
 
 
-def check_lengths(source: str, **lengths: float) -> None:
-    """Accept positive lengths.
+def lengths(source: str, **values: Length) -> list[float]:
+    """Positive lengths [m], in the order given.
 
     Raises:
-        MeshError: a length is not positive.
+        UnitError: a text is no length.
+        MeshError: a length is not positive and finite.
     """
-    for name, value in lengths.items():
-        if not value > 0:
-            raise MeshError(f"{source}: {name} is {value} m. Try: a positive length in metres, such as 60e-9.")
+    metres = {name: float(parse(value, "m", name=f"{source}: {name}")) for name, value in values.items()}
+    for name, value in metres.items():
+        if not 0 < value < inf:
+            raise MeshError(f'{source}: {name} is {value:g} m. Try: a positive length, such as "60 nm" or 60e-9.')
+    return list(metres.values())
 
 
 def group(gmsh: Any, dim: int, name: str, tags: list[int]) -> None:

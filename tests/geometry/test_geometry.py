@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chemomech.errors import ChemomechError, FileError, MeshError
+from chemomech.errors import ChemomechError, FileError, MeshError, UnitError
 from chemomech.fem.mesh import Mesh, facet_nodes
 from chemomech.geometry import ball, disk, ellipsoid_section, platelet, sphere_octant
 from chemomech.geometry.session import load_gmsh, unit_of
@@ -107,7 +107,7 @@ def test_a_gmsh_session_of_the_caller_survives():
 
 
 def test_lengths_must_be_positive():
-    with pytest.raises(MeshError, match="platelet: side is -1.0 m. Try: a positive length"):
+    with pytest.raises(MeshError, match="platelet: side is -1 m. Try: a positive length"):
         platelet(side=-1.0, h=0.1)
     with pytest.raises(MeshError, match="ball: h is 0 m"):
         ball(1.0, 0)
@@ -147,3 +147,14 @@ def test_committed_particles():
     section = Mesh.read(MESHES / "lixv2o5_ellipsoid.msh", scale="nm")
     assert section.measure("particle") == pytest.approx(pi / 4 * 1e-14, rel=0.001)
     assert set(section.facet_sets) == {"surface", "axis", "midplane"}
+
+
+@pytest.mark.gmsh
+@needs_gmsh
+def test_lengths_may_be_text():
+    assert np.array_equal(disk("20 nm", "5 nm").points, disk(20e-9, 5e-9).points)
+
+
+def test_a_length_of_another_kind_is_refused_by_name():
+    with pytest.raises(UnitError, match=r"disk: radius"):
+        disk("3 s", 1e-9)
