@@ -174,6 +174,7 @@ def test_the_file_is_gone_when_the_reverse_pass_fails_or_never_comes(body, tmp_p
     assert open_files(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disk", [True, False])
 def test_every_derivative_with_few_states(body, disk):
     """Gradient, forward mode, a Hessian times a vector, and two gradients of one run."""

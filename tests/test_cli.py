@@ -165,6 +165,7 @@ def test_doctor_looks_at_everything():
         assert name in result.output
 
 
+@pytest.mark.slow
 def test_a_breakdown_of_the_linear_solver_is_told(finished, tmp_path):
     """On the screen, in the summary and so in the report; the run ends as that of a direct solver does."""
     weak = 'newton = { linear = { kind = "Krylov", max_iterations = 1 } }\n' + ELASTIC

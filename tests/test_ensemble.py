@@ -67,6 +67,7 @@ def plain(n=4):
     )
 
 
+@pytest.mark.slow
 def test_a_member_that_fails_leaves_the_others_alone():
     """What goes on takes the steps that it takes alone."""
     problem = plain()

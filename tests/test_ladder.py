@@ -132,6 +132,7 @@ def test_a_factor_that_does_not_fit_is_not_tried(monkeypatch):
     assert any("A direct solver would need about" in text for text in listener.said)
 
 
+@pytest.mark.slow
 def test_a_static_problem_warns_without_an_observer():
     problem = cm.Problem.build(
         box(1, 1, 1, 7, 7, 7), host=HOST, scales=cm.Scales.unit(),

@@ -40,6 +40,7 @@ def test_current_is_the_voltage_row_of_the_residual():
         assert evolution.measures(x).current == pytest.approx(evolution.current(x), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_largest_stress_of_a_compressed_body_is_not_that_of_padding(overlapping):
     """Parts of 4 and 5 cells, filled up to the same size, under compression everywhere."""

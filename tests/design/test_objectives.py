@@ -95,6 +95,7 @@ def body():
     return problem, problem.state(c=lambda x: 0.5 + 0.1 * np.cos(3 * x[:, 0]) + 0.02 * x[:, 1])
 
 
+@pytest.mark.slow
 def test_gradient_of_objectives_through_a_run(body):
     problem, state = body
     observe = {

@@ -88,6 +88,7 @@ def test_gradient_and_hessian(of):
     assert found.orders[2] > 2.9, found
 
 
+@pytest.mark.slow
 def test_slices_give_the_same():
     problem = plate()
     whole, sliced = cm.Evolution(problem), cm.Evolution(problem, budget="20 kB")

@@ -176,7 +176,10 @@ def test_volume_of_revolution():
     assert np.abs(at[:, 0]).max() ** 2 * np.abs(at[:, 1]).max() == pytest.approx(1.0, rel=1e-12)
 
 
-@pytest.mark.parametrize("make", ["superellipse", "superellipsoid", "free", "film", "wire", "pores", "opal"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("superellipsoid", "free", "opal")]
+
+
+@pytest.mark.parametrize("make", ["superellipse", "film", "wire", "pores", *SLOW])
 def test_derivatives(make):
     shape = built(make)
     rng = np.random.default_rng(0)
@@ -383,6 +386,7 @@ def test_pores_apart_have_no_necks():
 SYMMETRIC = ("high0", "high1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "planes", "direction"), [
     (lambda: shapes.Superellipsoid(quarter_disk(6), "surface", PLANES[2]), PLANES[2], [0.5, 0.7]),
     pytest.param(corner_of_square, SYMMETRIC, [0.1, 0.0], marks=pytest.mark.slow, id="radius"),

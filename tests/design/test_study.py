@@ -99,6 +99,7 @@ def study(experiment, objective, **options):
     return design.Study(experiment, [*rates, width], objective, options=newton, **options)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_currents_and_shape(experiment):
     made = study(experiment, design.PeakStress("principal", 8), limits=[design.Limit(design.Column("soc"), 0.5, 0.7)])
     assert made.names == ("protocol.0.c_rate", "protocol.1.c_rate", "thickness")
@@ -138,6 +139,7 @@ def test_an_optimum_that_is_known(experiment, maximise):
     assert found.value == pytest.approx(0.2 + 0.05 * (a + b), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_stationary_state_without_a_protocol():
     """mu = R T (ln(c/(1-c)) + chi (1 - 2 c)) of a solid solution, by chi and by the mean composition."""
     chi, mean = 1.5, 0.3

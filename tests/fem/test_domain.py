@@ -28,6 +28,9 @@ def made(name: str, place: str) -> domain.Domain:
     return domain.over_facets(mesh, points, mesh.facets("boundary"), max(degree, 3))
 
 
+SOME = [pytest.param(name, marks=[] if name == "triangles" else [pytest.mark.slow]) for name in MESHES]
+
+
 def judged(reader: domain.Domain, Z, skip: bool):
     """A scalar of all values at points, or of the gradient of one field and the value of another."""
     first, second = reader.at_points(Z)
@@ -37,7 +40,7 @@ def judged(reader: domain.Domain, Z, skip: bool):
 
 @pytest.mark.parametrize("skip", [False, True], ids=["all", "few"])
 @pytest.mark.parametrize("place", ["cells", "facets"])
-@pytest.mark.parametrize("name", MESHES)
+@pytest.mark.parametrize("name", SOME)
 def test_reverse_pass(name, place, skip):
     """First derivatives by nodal values and shape functions, and their own derivatives along a direction."""
     plain = made(name, place)

@@ -68,6 +68,7 @@ def everything(problem, linear, budget):
     return out, problem.kernel(budget).slicing.chunks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "linear"), CASES, ids=str)
 def test_chunks_give_what_all_cells_at_once_give(name, linear):
     """Residual, tangent, coefficients, energies, stresses, current and step limit, in five chunks or more."""

@@ -55,6 +55,7 @@ def prepared(problem, solver):
     return solver.init(evolution.tangent(x, given, act)), -np.asarray(evolution.residual(x, given, act))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_elasticity_takes_conjugate_gradients(precision):
     """HostDirect's solution, forward and transposed, in about the iterations that GMRES takes."""

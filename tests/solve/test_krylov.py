@@ -187,6 +187,7 @@ def test_field_operator_is_the_assembled_matrix(make):
     np.testing.assert_allclose(tangents[1].border.row, tangents[0].border.row, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_static_elasticity():
     """No c among the unknowns: the elastic cycle alone."""
     problem = cm.Problem.build(
@@ -379,6 +380,7 @@ def test_newton_takes_the_same_iterations_with_either_kind():
     np.testing.assert_allclose(other.x, one.x, atol=1e-10 * np.abs(one.x).max())
 
 
+@pytest.mark.slow
 def test_compiled_solve_holds_no_mesh():
     """Every mesh-sized array is an argument: the lowered text does not grow with the mesh."""
     sizes = []
@@ -469,6 +471,7 @@ def test_elastic_cycle_follows_the_stiffness():
     assert counts["old"] > counts["followed"] + 5
 
 
+@pytest.mark.slow
 def test_long_steps_under_strong_strain_take_two_sweeps():
     """With LiFePO4's misfit, where they save a third of the iterations; with an isotropic one of 2 % never."""
     mesh = rectangle(SIDE, SIDE, 24, 24)

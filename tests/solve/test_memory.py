@@ -8,6 +8,7 @@ from chemomech.solve.factor import SuperLU
 from chemomech.solve.memory import LIMITS, available_memory, factor_memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mesh", [rectangle(1, 1, 40, 40), box(1, 1, 1, 8, 8, 8)], ids=["plane", "solid"])
 def test_the_estimate_covers_the_factor(mesh):
     """Of c-mu-u: at least the entries of L and U with their indices, at most five times that."""

@@ -323,6 +323,7 @@ def swept(tmp_path_factory):
     return folder, invoke("sweep", folder / "small.toml", *FAILING, "--out", folder / "out", "--jobs", 2)
 
 
+@pytest.mark.slow
 def test_a_real_sweep_has_a_table_and_a_report(swept):
     folder, result = swept
     out = folder / "out"

@@ -113,6 +113,7 @@ def test_coherent_interface_of_the_softest_direction(softest):
     assert float(interface.gradient_coefficient(LFP.energy, HOST, softest.normal)) == pytest.approx(KAPPA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("E", [30e9, 60e9])
 def test_isotropic_bodies_have_no_softest_direction(E):
     """B = 2 E eta^2/(1 - nu) in all directions: a finite normal and finite derivatives, and it says so."""
@@ -310,6 +311,7 @@ SOFTENING = cm.LinearElastic.isotropic(3.0, 0.3, cm.BowedVegard([0.1, 0.05, -0.0
 OBLIQUE = jnp.array([0.6, -0.3, 0.8])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "function",
     [
@@ -333,6 +335,7 @@ def test_nan_is_refused():
         coherency.curvatures(ELASTIC, np.nan, HOST)
 
 
+@pytest.mark.slow
 def test_gradients_of_relaxed_curvatures():
     """Of the second derivatives of an isotropic body, written out: no Hessian to compile."""
     eye, few = jnp.eye(3), coherency.normals(3, 9)

@@ -144,6 +144,7 @@ def test_derivatives_against_differences(name):
     assert float(backward @ d) == pytest.approx(float(w @ slope), rel=1e-11, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_derivatives_are_finite_where_stretches_coincide(name):
     """The cubic parent and its tetragonal product as they are, and no transformation at all."""

@@ -15,6 +15,7 @@ RT, F = 8.31446261815324 * 298.15, 96485.33212331
 SPINEL = cm.RegularSolution(omega=2.4 * RT) + cm.LinearElastic.isotropic(100e9, 0.3, cm.Vegard(0.015))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("misfit", "ratio"), [(0.006, 0.16), (0.007, 0.22)])
 def test_coherency_falls_with_the_square_of_the_misfit(misfit, ratio):
     """1.5 % without magnesium, 0.6 % and 0.7 % with it on two sites: 78 to 84 % less coherency energy."""

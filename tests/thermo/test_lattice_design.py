@@ -37,6 +37,7 @@ def test_middle_stretch_of_a_tetragonal_product_needs_its_base_square_to_fit():
     assert float(design.size) == pytest.approx(2**0.5 * np.log(8.245 / 2**0.5 / 5.662), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_both_lattices_share_a_change():
     """a_T sqrt 2 / a_C has to be one: with three lengths tied here and two there the change is split 2 to 3."""
     design = required(smallest_change(CUBIC, TETRAGONAL, matrix(TETRAGONAL), vary="both"))
@@ -51,6 +52,7 @@ def test_kept_volume_changes_all_lengths_alike():
     np.testing.assert_allclose(design.changes[1, :3], -np.log(1.0608765197747977) / 3, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_an_independent_minimiser_finds_the_same_lattice():
     """A monoclinic product, whose angle may change too: SciPy's SLSQP on the same problem."""
     product = Lattice.monoclinic(5.75 * A, 8.1 * A, 5.9 * A, 1.60)
@@ -72,6 +74,7 @@ def test_an_independent_minimiser_finds_the_same_lattice():
     assert float(design.size) <= np.linalg.norm(T @ best.x) * (1 + 1e-6)
 
 
+@pytest.mark.slow
 def test_cofactor_conditions_are_met_by_the_nearest_orthorhombic_product():
     M = matrix(ORTHORHOMBIC)
     design, target = smallest_change_to_cofactor(CUBIC, ORTHORHOMBIC, M)

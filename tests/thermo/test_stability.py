@@ -265,6 +265,7 @@ def test_gradient_of_a_growth_rate():
     check_gradient(lambda c: stability.potential(psi, HOST, c), 0.4)
 
 
+@pytest.mark.slow
 def test_gradient_of_the_fastest_growth():
     """By the composition, of waves of two normals and three lengths under reaction and diffusion."""
     psi = regular(3.0) + cm.GradientEnergy(1.0) + cm.LinearElastic.isotropic(3.0, 0.3, cm.Vegard([0.3, 0.1, 0.0]))

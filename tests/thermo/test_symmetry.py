@@ -9,6 +9,7 @@ from chemomech.thermo.compatibility import half_turn
 A = 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lattice", "count"),
     [

@@ -114,6 +114,7 @@ def test_numbers_that_mean_nothing_are_refused():
             strain_wells(PSI, ONE, 0.9, **{name: 0.0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("c", [0.9, 0.6])
 def test_gradients(c):
     """Of a crystal turned by 20 degrees, so that no component vanishes by symmetry."""

@@ -33,6 +33,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize(("exchange", "i0"), CASES[:1])
 def test_depth_averaged_reaction(exchange, i0):

@@ -125,6 +125,7 @@ def test_bains_correspondence_is_found():
         np.testing.assert_allclose(change.stretches, [ratio, 2**0.5 * ratio, 2**0.5 * ratio], rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_ten_thousand_parameter_sets_take_less_than_a_second():
     """Stretches, all twins, cofactor conditions, fractions and habit planes of one spinel after another."""
     matrix, axes = correspondence(CUBIC, TETRAGONAL).matrix, twofold_axes(CUBIC)[0]

@@ -63,6 +63,7 @@ def test_stress_of_a_diffusing_body(dim, linear):
     assert euler(problem.mesh.points, slope.mesh.points) / by_D == pytest.approx(-2.0, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 def test_stress_of_a_given_composition(dim):
     """The integral of its square grows as E^2, as Omega^2 and as R^dim."""

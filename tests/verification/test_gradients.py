@@ -154,6 +154,7 @@ CASES = [
 EITHER = [CASES[0], CASES[3]]  # each solver once, each kind of body once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CASES)
 def test_every_class_of_parameters(make):
     """Relative errors up to 1e-7 and order 2."""
@@ -210,6 +211,7 @@ def test_a_gradient_does_not_know_where_its_states_were(make, tmp_path):
             np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9 * np.max(np.abs(wanted)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CASES)
 def test_forward_and_reverse_agree(make):
     """The tangent-linear loop and its transpose, of all arguments at once, along the gradient: nothing cancels."""
@@ -289,7 +291,7 @@ def along_lines(case: Case) -> dict[str, float]:
     return {name: along(slope, direction) for name, direction in directions(case).items()}
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n == "_step" else [pytest.mark.slow]) for n in MUTATIONS])
 def test_a_dropped_term_is_found(name, monkeypatch):
     """The check above fails if any one term of the reverse pass is missing."""
     case = electrode("HostDirect")

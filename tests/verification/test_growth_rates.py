@@ -84,6 +84,7 @@ def test_classic_growth_rate_without_elasticity():
     assert rate(2 * np.pi / 9.934588) == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("coherent", "published"), [(False, 1.340), (True, None)])
 def test_critical_current(coherent, published):
     """The current at which a uniform filling of the platelet becomes stable at c = 1/2 is that of the closed form.

@@ -121,6 +121,7 @@ def test_stress_jump_in_plane_stress():
     assert jump == pytest.approx(E * 0.05 / 3 * np.ptp(state.c), rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("linear")
 def test_large_misfit_keeps_a_solid_solution():
     """At 20 % every wave decays at the rate of theory."""

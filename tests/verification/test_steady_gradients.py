@@ -34,6 +34,7 @@ def swelling(tree):
     return next(v for v in found if isinstance(v, cm.Vegard)).strain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linear", ["HostDirect", "Krylov"])
 def test_free_expansion_in_plane_strain(linear):
     """Width times (c - c_ref) (e_xx + nu e_zz)."""

@@ -70,8 +70,14 @@ def test_every_cell_by_matplotlib(tmp_path, mesh):
     assert colours(picture) > 200
 
 
+SOLIDS = [
+    pytest.param(m, marks=pytest.mark.slow, id=i)
+    for m, i in ((cube("tetra10", 3), "P2"), (cube("hexahedron", 4), "hex"))
+]
+
+
 @pytest.mark.rendering
-@pytest.mark.parametrize("mesh", [square(n=12), cube("tetra10", 3), cube("hexahedron", 4)], ids=["2-D", "P2", "hex"])
+@pytest.mark.parametrize("mesh", [pytest.param(square(n=12), id="2-D"), *SOLIDS])
 def test_report_by_pyvista(tmp_path, mesh):
     works, reason = can_render()
     if not works:
