@@ -10,6 +10,7 @@ from .errors import ChemomechError, ConfigError, FileError, MeshError, SolveErro
 from .evolution import Evolution
 from .fem.constraints import Fixed, Periodic, Pinned, Tied
 from .fem.mesh import Mesh
+from .modes import Modes, softest_modes, unstable_modes
 from .physics import *  # noqa: F403
 from .physics import __all__ as _physics
 from .problem import Problem, State
@@ -29,9 +30,9 @@ __all__ = [
     "BDF2", "AbstractFreeEnergy", "AbstractPotential", "Auto", "BackwardEuler", "Charge", "Checkpoints",
     "ChemomechError",
     "Closed", "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host",
-    "HostDirect", "Krylov", "Local", "Member", "Mesh", "MeshError", "Newton", "Observer", "PerCell", "Periodic",
-    "Pinned", "Problem", "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum", "Taylor",
-    "Tied", "UnitError", "UpdateTest", "design", "directional_derivative", "gradients",
+    "HostDirect", "Krylov", "Local", "Member", "Mesh", "MeshError", "Modes", "Newton", "Observer", "PerCell",
+    "Periodic", "Pinned", "Problem", "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum",
+    "Taylor", "Tied", "UnitError", "UpdateTest", "design", "directional_derivative", "gradients",
     "hessian_vector_product", "materials", "param", "simulate", "simulate_ensemble",
-    "solve_equilibrium", "solve_static", "taylor_test", *_physics,
+    "softest_modes", "solve_equilibrium", "solve_static", "taylor_test", "unstable_modes", *_physics,
 ]  # fmt: skip

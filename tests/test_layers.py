@@ -23,7 +23,7 @@ BELOW["kernels"] = BELOW["problem"] | {"problem"}
 BELOW["coefficients"] = BELOW["problem"] | {"problem"}
 BELOW["measures"] = BELOW["problem"] | {"problem"}
 BELOW["evolution"] = BELOW["coefficients"] | {"coefficients", "kernels", "measures"}
-BELOW["ladder"] = BELOW["evolution"] | {"evolution"}
+BELOW["modes"] = BELOW["ladder"] = BELOW["evolution"] | {"evolution"}
 BELOW["protocol"] = {"errors", "units"}
 BELOW["analysis"] = BELOW["evolution"] | {"evolution"}
 BELOW["derivatives"] = {"errors"}

@@ -1,0 +1,154 @@
+"""Is an equilibrium stable? The softest changes of composition of a stationary state, and how many lower its energy."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.sparse import block_array, csc_matrix, csr_matrix
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh, splu
+
+from .errors import ConfigError, SolveError
+from .evolution import Evolution
+from .fem.domain import over_cells
+from .problem import Problem, State
+from .solve.direct import HostDirect
+from .solve.newton import Newton
+from .tensors import Vector
+
+DEEPER, TRIES = 4.0, 12  # from one shift to the next
+ASIDE = 1e-10  # in units of RT
+
+
+class Modes(NamedTuple):
+    """The softest changes of composition of a state, the softest first.
+
+    A stationary state is stable if no curvature is negative.
+
+    Attributes:
+        curvature: second derivative of the stored energy along each, over c_max times the integral of its square, with
+            displacement and global scalars relaxed and the lithium content kept [J/mol].
+        shape: each change of composition at the nodes, its largest value 1.
+    """
+
+    curvature: Float[np.ndarray, " k"]
+    shape: Float[np.ndarray, "k n"]
+
+
+def softest_modes(problem: Problem, state: State, count: int = 1) -> Modes:
+    """The changes of composition that the stored energy of a state resists least: K v = lambda c_max M v.
+
+    A uniform state without strain has lambda = psi''/c_max + kappa k^2/c_max for each wave that fits the body; where
+    the least one passes zero, another state branches off.
+
+    Args:
+        problem: stored energies, and `Amount(mean)` where the lithium content is kept; no rate terms.
+        state: a stationary state, as `solve_equilibrium` and `solve_static` give it.
+        count: how many.
+
+    Raises:
+        ConfigError: the problem has rate terms, or no composition that may change.
+        SolveError: the eigenvalues cannot be found.
+    """
+    pencil = _Pencil.of(problem, state)
+    shift = -1.0
+    for _ in range(TRIES):
+        if pencil.negative(shift) == 0:
+            break
+        shift *= DEEPER
+    else:
+        raise SolveError(f"The energy has no least curvature above {shift:.3g} RT. Is the state finite?")
+    values, vectors = pencil.nearest(shift, count)
+    order = np.argsort(values)
+    fields = np.stack([pencil.composition(vectors[:, k]) for k in order])
+    largest = np.take_along_axis(fields, np.abs(fields).argmax(axis=1)[:, None], axis=1)
+    return Modes(values[order] * problem.scales.of("J/mol"), fields / largest)
+
+
+def unstable_modes(problem: Problem, state: State) -> int:
+    """How many independent changes of composition lower the stored energy of a stationary state; 0: it is stable.
+
+    Counted by Sylvester's law of inertia, so none is overlooked. Arguments and errors as for `softest_modes`.
+    """
+    return _Pencil.of(problem, state).negative(0.0)
+
+
+class _Pencil(NamedTuple):
+    """Stiffness with its border, and the mass of the composition, of the reduced scaled unknowns."""
+
+    problem: Problem
+    nodal: csr_matrix
+    column: Float[np.ndarray, "m n"]
+    corner: Float[np.ndarray, "m m"]
+    mass: csr_matrix
+
+    @classmethod
+    def of(cls, problem: Problem, state: State) -> _Pencil:
+        if "mu" in problem.fields or "V" in problem.scalars:
+            raise ConfigError("Modes are those of a stored energy: leave out Storage, Diffusion and ButlerVolmer.")
+        mass = _mass(problem) if "c" in problem.fields else None
+        if mass is None or mass.nnz == 0:
+            raise ConfigError("The composition of this problem cannot change: leave it free, and add Amount(mean).")
+        evolution = Evolution(problem, Newton(linear=HostDirect()))
+        x = evolution.start(state)
+        now = evolution.expand(x)
+        tangent = evolution.tangent(x, (now, now, 0.0, evolution.time_scale), problem.drive())
+        column, corner = np.asarray(tangent.border.column), np.asarray(tangent.border.corner)
+        return cls(problem, tangent.csr(), column, corner, mass)
+
+    def negative(self, shift: float) -> int:
+        """How many eigenvalues lie below a shift, in units of RT: by the signs of a factorisation's pivots."""
+        try:
+            factor = _without_pivoting(self.nodal - shift * self.mass)
+        except RuntimeError:  # an eigenvalue is the shift itself, to the last digit
+            factor = _without_pivoting(self.nodal - (shift - ASIDE) * self.mass)
+        below = int(np.sum(factor.U.diagonal() < 0))
+        if len(self.corner) == 0:
+            return below
+        rest = self.corner - self.column @ factor.solve(self.column.T)
+        below += int(np.sum(np.linalg.eigvalsh(0.5 * (rest + rest.T)) < 0))
+        return below - ("mu_mean" in self.problem.scalars)  # a multiplier brings a negative one of its own
+
+    def nearest(self, shift: float, count: int) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
+        """Eigenvalues next to a shift, and their vectors."""
+        m, n = len(self.corner), self.nodal.shape[0]
+        stiffness, mass = self.nodal, self.mass
+        if m:
+            stiffness = block_array([[self.nodal, csr_matrix(self.column.T)], [self.column, self.corner]])
+            mass = block_array([[self.mass, None], [None, csr_matrix((m, m))]])
+        factor = splu(csc_matrix(stiffness - shift * mass))
+        inverse = LinearOperator((n + m, n + m), factor.solve)
+        start = factor.solve(mass @ np.random.default_rng(0).normal(size=n + m))
+        try:
+            values, vectors = eigsh(stiffness, count, mass, sigma=shift, OPinv=inverse, v0=start)
+        except ArpackError as error:
+            raise SolveError(f"The softest modes cannot be found: {error}.") from error
+        return values, vectors
+
+    def composition(self, vector: Float[np.ndarray, " N"]) -> Float[np.ndarray, " n"]:
+        """The change of c at the nodes."""
+        lift, k = self.problem.lift, self.problem.fields.index("c")
+        nodal = np.asarray(lift.increment(vector[: lift.size]))
+        return nodal.reshape(len(self.problem.fields), -1)[k]
+
+
+def _without_pivoting(matrix: Any) -> Any:
+    """A factor whose pivots have the signs of the eigenvalues."""
+    return splu(csc_matrix(matrix), diag_pivot_thresh=0.0, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+
+
+def _mass(problem: Problem) -> csr_matrix:
+    """Integral of N_i N_j over the body for the reduced unknowns of c, zero for the others; scaled."""
+    mesh, n = problem.mesh, len(problem.mesh.points)
+    points = np.asarray(mesh.points / problem.scales.length)
+    cells = over_cells(mesh, points, np.arange(len(mesh.cells)), problem.degree)
+    kinematics = problem.scales.apply(problem.kinematics)
+    volume = np.asarray(cells.weight * kinematics.weight(Vector(*cells.x))) * np.ones(cells.x.shape[1:])
+    N = np.broadcast_to(np.asarray(cells.N), (*np.shape(cells.N)[:2], volume.shape[1]))
+    entries = np.einsum("qke,qle,qe->kle", N, N, volume)
+    size, k = problem.lift.size, problem.fields.index("c")
+    reduced = np.asarray(problem.lift.index)[k * n : (k + 1) * n][np.asarray(cells.nodes)]
+    rows, columns = (np.broadcast_to(v, entries.shape) for v in (reduced[:, None], reduced[None]))
+    kept = (rows < size) & (columns < size)
+    return csr_matrix((entries[kept], (rows[kept], columns[kept])), shape=(size, size))
