@@ -16,6 +16,25 @@ from chemomech.fem.mesh import CORNERS, Mesh, facet_nodes
 from chemomech.units import parse
 
 
+def described(mesh: Mesh, surface: str = "boundary", density: float | str | None = None) -> dict[str, float]:
+    """All of them, by name and unit; area per mass only with a density [kg/m^3].
+
+    Raises:
+        UnitError: the density is given in another unit.
+        MeshError: there is no such facet set, or the density is not positive.
+    """
+    whole, skin = ("volume [m^3]", "area [m^2]") if mesh.dim == 3 else ("area [m^2]", "circumference [m]")
+    found = {whole: volume(mesh), skin: area(mesh, surface)}
+    if density is not None:
+        found["area per mass [m^2/kg]"] = area_per_mass(mesh, density, surface)
+    return {
+        **found,
+        "sphericity [-]" if mesh.dim == 3 else "circularity [-]": sphericity(mesh),
+        "aspect ratio [-]": aspect_ratio(mesh),
+        "diffusion length [m]": diffusion_length(mesh, surface),
+    }
+
+
 def volume(mesh: Mesh) -> float:
     """Volume [m^3], of a plane mesh area [m^2]."""
     return mesh.measure()

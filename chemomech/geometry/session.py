@@ -147,7 +147,7 @@ def mesh_model(
             raise MeshError(f"gmsh cannot mesh the geometry: {error}. Try: another element size.") from error
         mesh = Mesh.read(path, scale=unit)
         if save is not None:
-            _keep(path, Path(save))
+            keep(path, Path(save))
     return mesh
 
 
@@ -157,7 +157,7 @@ def _move(gmsh: Any, outside: Callable) -> None:
         gmsh.model.mesh.setNode(int(tag), point, [])
 
 
-def _keep(path: Path, save: Path) -> None:
+def keep(path: Path, save: Path) -> None:
     try:
         save.write_bytes(path.read_bytes())
     except OSError as error:
