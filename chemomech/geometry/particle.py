@@ -124,7 +124,7 @@ def hollow_sphere(
         ChemomechError: gmsh cannot be loaded.
         UnitError: a length is given in another unit.
         MeshError: a length is not positive, the inner radius is not smaller than the outer one, h is too coarse for
-            both surfaces to stay apart, there is no such part, or gmsh fails.
+            both surfaces to be round and apart, there is no such part, or gmsh fails.
     """
     outer, inner, inside, near = _shell("hollow_sphere", outer, inner, h, surface_h)
     names, unit = planes_of_symmetry("hollow_sphere", part), unit_of(outer)
@@ -155,7 +155,7 @@ def hollow_section(
         ChemomechError: gmsh cannot be loaded.
         UnitError: a length is given in another unit.
         MeshError: a length is not positive, the inner radius is not smaller than the outer one, h is too coarse for
-            both surfaces to stay apart, or gmsh fails.
+            both surfaces to be round and apart, or gmsh fails.
     """
     outer, inner, inside, near = _shell("hollow_section", outer, inner, h, surface_h)
     unit = unit_of(outer)
@@ -325,11 +325,11 @@ def _shell(source: str, outer: Length, inner: Length, h: Length, surface_h: Leng
         raise MeshError(f"{source}: inner is {inner:g} m, outer {outer:g} m. Try: an inner radius below the outer one.")
     inside, near = sizes(source, h, surface_h, 2 * outer)
     # The outer surface's flat facets dip below it by a third of h^2 / R, of edges up to 1.5 h.
-    coarsest = ((outer - inner) * outer) ** 0.5
+    coarsest = min(((outer - inner) * outer) ** 0.5, 1.5 * inner)
     if near > coarsest:
         raise MeshError(
-            f"{source}: with elements of {near:g} m the two surfaces, {outer - inner:g} m apart, may cross. "
-            f"Try: h or surface_h up to {coarsest:.3g} m."
+            f"{source}: elements of {near:g} m are too coarse for an inner sphere of {inner:g} m, {outer - inner:g} m "
+            f"below the outer one. Try: h or surface_h up to {coarsest:.3g} m."
         )
     return outer, inner, inside, near
 

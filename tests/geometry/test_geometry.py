@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from with_gmsh import needs_gmsh
 
 from chemomech.errors import ChemomechError, FileError, MeshError, UnitError
 from chemomech.fem.mesh import Mesh, facet_nodes
@@ -13,14 +14,6 @@ from chemomech.geometry import ball, disk, ellipsoid_section, platelet, sphere_o
 from chemomech.geometry.session import load_gmsh, unit_of
 
 MESHES = Path(__file__).parents[2] / "meshes"
-
-try:
-    load_gmsh()
-    REASON = ""
-except ChemomechError as error:
-    REASON = str(error)
-
-needs_gmsh = pytest.mark.skipif(bool(REASON), reason=REASON or "gmsh loads")
 
 
 def boundary_length(mesh):
