@@ -1,6 +1,7 @@
 """Round particles: whole, a part between planes of symmetry, hollow, or an axisymmetric section."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import pi
 from os import PathLike
 from typing import Any
@@ -262,12 +263,9 @@ def _solid(
     a, b, c, size, fine = (value / LENGTHS[unit] for value in (*axes, inside, near))
     outside = None
     if powers is not None:
-        half = np.array([a, b, c])
-        stretch = max(1.0, float(_stretch(np.ones((1, 3)) / 3**0.5, powers)[0]))  # the largest is near the diagonal
+        stretch = max(1.0, float(_stretch(np.ones((1, 3)), powers)[0]))  # the largest is near the diagonal
         size, fine = size / stretch, fine / stretch
-
-        def outside(points):
-            return points * _stretch(points / half, powers)[:, None]
+        outside = partial(_carried, half=np.array([a, b, c]), powers=powers)
 
     with session() as gmsh:
         occ = gmsh.model.occ
@@ -281,8 +279,15 @@ def _solid(
         return mesh_model(gmsh, 3, size, unit, save, outside)
 
 
+def _carried(
+    points: Float[np.ndarray, "n 3"], half: Float[np.ndarray, " 3"], powers: Float[np.ndarray, " 3"]
+) -> Float[np.ndarray, "n 3"]:
+    """Points of an ellipsoid of these half-axes, moved onto the superellipsoid."""
+    return points * _stretch(points / half, powers)[:, None]
+
+
 def _stretch(at: Float[np.ndarray, "n 3"], powers: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " n"]:
-    """Factors s by which points of a unit sphere, or inside it, are carried towards sum |s x_i|^p_i = 1 on it."""
+    """s such that sum |s x_i|^p_i = 1 for the directions x of some points."""
     distance = np.linalg.norm(at, axis=1)
     x = np.abs(at) / np.where(distance > 0, distance, 1.0)[:, None]
     low, high = np.full(len(at), 0.5), np.full(len(at), 2.0)
