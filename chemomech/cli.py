@@ -1,7 +1,8 @@
-"""The command line: run, sweep, optimize, check, doctor, materials, thermo, report."""
+"""The command line: run, sweep, optimize, check, mesh, doctor, materials, thermo, report."""
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import sys
@@ -15,7 +16,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from .errors import ChemomechError, ConfigError
+from .errors import ChemomechError, ConfigError, FileError
 from .run import Cursor, Observer, Record
 
 debugging = False
@@ -171,6 +172,35 @@ def check(config: Config) -> None:
         _warn(text)
     if failure is not None:
         raise failure
+
+
+@app.command()
+def mesh(
+    kind: Annotated[str | None, typer.Argument(help="Geometry, such as ellipsoid; see --list.")] = None,
+    values: Annotated[list[str] | None, typer.Argument(help='Such as a="50 nm".', metavar="[KEY=VALUE]...")] = None,
+    out: Annotated[Path | None, typer.Option(help="File, .msh or .vtu; default KIND.msh.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the geometries, or the keys of one.")] = False,
+    surface: Annotated[str, typer.Option(help="Facet set that reacts, for area and diffusion length.")] = "boundary",
+    density: Annotated[str | None, typer.Option(help='For area per mass, such as "3600 kg/m^3".')] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
+) -> None:
+    """Mesh a geometry: a file, a picture, and its sets, quality and descriptors."""
+    from .geometry import kinds as geometries
+
+    known = geometries.kinds()
+    if listed and kind in (None, *known):
+        _list_geometries(known, kind)
+        return
+    made = known.get(kind or "")
+    if made is None:
+        near = difflib.get_close_matches(str(kind), known, n=1, cutoff=0.5)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise ConfigError(f'There is no geometry "{kind or ""}".{hint} Use one of {", ".join(known)}.')
+    path = out or Path(f"{kind}.msh")
+    _require_mesh_file(path, overwrite)
+    table = geometries.table(made, values or [])
+    with _one_line_warnings():
+        _write_and_describe(str(kind), table, path, surface, density)
 
 
 @app.command()
@@ -482,6 +512,83 @@ def _optimise(planned: Any, folder: Path, resume: bool) -> None:
     console.print(f"report: {_plain(str(written[-1]))}", soft_wrap=True)
 
 
+# --- parts of a mesh ----------------------------------------------------------------------------------------------
+
+
+def _list_geometries(known: dict[str, Any], kind: str | None) -> None:
+    from .geometry import kinds as geometries
+
+    if kind is None:
+        _print_table(("kind", "what it is"), ((name, geometries.summary(made)) for name, made in known.items()))
+        return
+    _console().print(f"[bold]{kind}[/]  {_plain(geometries.summary(known[kind]))}", soft_wrap=True)
+    _print_table(("key", "unit", "default", "what it is"), (
+        (p.name, p.unit, "" if p.needed or p.default is None else p.default, p.text)
+        for p in geometries.parameters(known[kind])
+    ))  # fmt: skip
+
+
+def _require_mesh_file(path: Path, overwrite: bool) -> None:
+    if path.suffix not in (".msh", ".vtu"):
+        raise ConfigError(f"--out {path} is of no known type. Name a file .msh (with all sets) or .vtu (for ParaView).")
+    if path.exists() and not overwrite:
+        raise FileError(f"{path} exists. Choose another file with --out, or replace it with --overwrite.")
+    if not path.parent.is_dir():
+        raise FileError(f"Cannot write to {path.parent}: there is no such folder. Choose another file with --out.")
+
+
+def _write_and_describe(kind: str, table: dict[str, Any], path: Path, surface: str, density: str | None) -> None:
+    import tempfile
+
+    from . import config as configs
+    from .fem.mesh import LENGTHS, Mesh
+    from .geometry import descriptors, mirrored, parts, quality_of
+    from .geometry.session import keep
+    from .io.vtu import write_vtu
+
+    with tempfile.TemporaryDirectory() as folder:  # nothing is left where a check below fails
+        written = Path(folder) / f"{kind}.msh"
+        made = configs.meshed(kind, table, save=written)
+        whole = mirrored(made, *parts.PARTS.get(table.get("part", "whole"), ()))
+        rows = descriptors.described(whole, surface, density)
+        scale = made.edge_lengths()[2] / Mesh.read(written).edge_lengths()[2]
+        if path.suffix == ".msh":
+            keep(written, path)
+    if path.suffix == ".vtu":
+        write_vtu(path, made, cell_data={f"set:{name}": _marks(made, name) for name in made.cell_sets})
+    picture = _draw_geometry(kind, made, path.with_suffix(".png"))
+    console = _console()
+    console.print(_plain(repr(made)), soft_wrap=True)
+    quality = quality_of(made)
+    _print_table(("of the cells", "value"), (
+        ("mean ratio, least [-]", f"{quality.least:.3g}"), ("mean ratio, mean [-]", f"{quality.mean:.3g}"),
+        ("smallest angle [deg]", f"{math.degrees(quality.smallest_angle):.3g}"),
+        ("largest angle [deg]", f"{math.degrees(quality.largest_angle):.4g}"),
+        ("edge ratio, largest [-]", f"{quality.edge_ratio:.3g}"),
+    ))  # fmt: skip
+    of = "of the mesh" if whole is made else "of the whole body"
+    _print_table((of, "value"), ((name, f"{value:.5g}") for name, value in rows.items()))
+    unit = "m" if path.suffix == ".vtu" else min(LENGTHS, key=lambda name: abs(math.log(LENGTHS[name] / scale)))
+    config = f'mesh = {{ path = "{path}", scale = "{unit}" }}'
+    console.print(f"mesh: {_plain(str(path))}; in a config: {_plain(config)}", soft_wrap=True)
+    console.print(f"picture: {_plain(str(picture))}", soft_wrap=True)
+
+
+def _marks(made: Any, name: str) -> Any:
+    import numpy as np
+
+    return np.isin(np.arange(len(made.cells)), made.cell_sets[name]).astype(int)
+
+
+def _draw_geometry(kind: str, made: Any, path: Path) -> Path:
+    from .fem.mesh import facet_nodes
+    from .viz.meshes import draw_mesh
+    from .viz.style import save
+
+    facets = {name: facet_nodes(made, members) for name, members in made.facet_sets.items()}
+    return save(lambda: draw_mesh(kind, made.points, {made.cell_type: made.cells}, facets), path)
+
+
 # --- parts of a sheet ---------------------------------------------------------------------------------------------
 
 
@@ -507,7 +614,6 @@ def _write_sheet(made: Any, folder: Path) -> Path:
     """NAME.csv and NAME.png in the folder; the path of the picture."""
     import csv
 
-    from .errors import FileError
     from .viz import thermo as pictures
     from .viz.style import save
 

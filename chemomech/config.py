@@ -26,6 +26,7 @@ from .equilibrium import solve_equilibrium
 from .errors import ChemomechError, ConfigError, FileError
 from .fem.constraints import AbstractConstraint
 from .fem.mesh import Mesh, box, elevate, rectangle
+from .geometry import kinds as geometries
 from .physics import kinematics
 from .physics.eigenstrain import AbstractEigenstrain
 from .physics.interface import AbstractExchangeCurrent
@@ -220,15 +221,25 @@ def _mesh(given: Any, folder: Path, bare: bool) -> Mesh:
         _known_keys(table, ("path", "scale", "order"), "mesh")
         mesh = Mesh.read(folder / table["path"], table.get("scale", 1.0))
     else:
-        kind = table.pop("kind", None)
-        if kind not in MESHES:
-            raise ConfigError(
-                f"mesh.kind = {kind!r} is unknown.{_nearest(kind, MESHES)} Give a path, or one of {', '.join(MESHES)}."
-            )
-        mesh = _Maker(None, None, bare).call(MESHES[kind], table, "mesh", kind)
+        mesh = meshed(table.pop("kind", None), table, bare=bare)
     if order not in (1, 2):
         raise ConfigError(f"mesh.order = {order!r} must be 1 or 2.")
     return elevate(mesh) if order == 2 and mesh.order == 1 else mesh
+
+
+def meshed(kind: Any, table: Mapping[str, Any], *, bare: bool = False, save: Path | None = None) -> Mesh:
+    """The mesh of a kind: Rectangle, Box or a geometry of gmsh, whose file is kept if asked to.
+
+    Raises:
+        ConfigError: the kind or a key is unknown, or a key is missing or unsuitable.
+        MeshError: such a geometry cannot be, or gmsh fails.
+    """
+    known = MESHES | geometries.kinds()
+    if kind not in known:
+        raise ConfigError(
+            f"mesh.kind = {kind!r} is unknown.{_nearest(kind, known)} Give a path, or one of {', '.join(known)}."
+        )
+    return _Maker(None, None, bare, save).call(known[kind], table, "mesh", kind)
 
 
 def _uniform(given: Any) -> Any:
@@ -310,8 +321,8 @@ def _plain(module: eqx.Module) -> dict[str, Any]:
 class _Maker:
     """Makes objects from tables, with the material and the mesh that texts may refer to."""
 
-    def __init__(self, material: Any, mesh: Mesh | None, bare: bool = False):
-        self.material, self.mesh, self.bare = material, mesh, bare
+    def __init__(self, material: Any, mesh: Mesh | None, bare: bool = False, save: Path | None = None):
+        self.material, self.mesh, self.bare, self.save = material, mesh, bare, save
 
     def many(self, tables: Any, where: str, base: type) -> list[Any]:
         """A list of objects of one family."""
@@ -355,7 +366,8 @@ class _Maker:
     def call(self, target: Any, table: Mapping[str, Any], where: str, kind: str) -> Any:
         """target(**table) with values made from their text; every failure names the place in the config."""
         parameters = inspect.signature(target).parameters
-        own = {"mesh": self.mesh} if "mesh" in parameters else {}  # shapes belong to the config's mesh
+        # shapes belong to the config's mesh; files of geometries are kept only by the command line
+        own = {name: v for name, v in {"mesh": self.mesh, "save": self.save}.items() if name in parameters}
         named = tuple(name for name in parameters if name not in own)
         _known_keys(table, named, where, kind)
         missing = [name for name in named if parameters[name].default is inspect.Parameter.empty and name not in table]
@@ -484,6 +496,8 @@ def _unit(target: Any, key: str, kind: str, table: Mapping[str, Any]) -> str | N
     """The unit of a constructor argument: declared by its class, or known by its name."""
     if kind in ("Fixed", "Pinned") and key == "value":
         return FIELD_UNITS.get(str(table.get("field", "")).split(".")[0])
+    if inspect.isfunction(target):
+        return geometries.units(target).get(key)
     owner = getattr(target, "__self__", target)
     if dataclasses.is_dataclass(owner):
         declared = {f.name: f.metadata["unit"] for f in dataclasses.fields(owner) if "unit" in f.metadata}

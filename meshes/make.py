@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
-from chemomech.geometry import ellipsoid_section, platelet, sphere_octant
+from chemomech.geometry import crystal_platelet, ellipsoid_section, nanowire, platelet, sphere_octant
 
 HERE = Path(__file__).parent
+LFP = (10.33e-10, 6.01e-10, 4.69e-10)  # a, b, c of Pnma [m]
 
 MESHES = {
     "platelet_60nm": lambda save: platelet(side=60e-9, h=1.4e-9, save=save),
@@ -14,6 +15,12 @@ MESHES = {
     "lixv2o5_ellipsoid": lambda save: ellipsoid_section(a=100e-9, b=100e-9, h=4e-9, save=save),
     "particle_section": lambda save: ellipsoid_section(a=3e-6, b=3e-6, h=0.35e-6, save=save),
     "particle_section_fine": lambda save: ellipsoid_section(a=3e-6, b=3e-6, h=0.15e-6, save=save),
+    "bent_nanowire": lambda save: nanowire(
+        width=50e-9, length=400e-9, h=12e-9, bend_radius=250e-9, part="quarter", save=save
+    ),
+    "lfp_crystal": lambda save: crystal_platelet(
+        thickness=20e-9, diameter=60e-9, sides={"100": 1.0, "101": 1.1}, lattice=LFP, h=6e-9, save=save
+    ),
 }
 
 if __name__ == "__main__":

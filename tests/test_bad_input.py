@@ -8,6 +8,7 @@ import meshio
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from with_gmsh import needs_gmsh
 
 from chemomech import cli
 
@@ -75,6 +76,8 @@ EDITS = {
     "no host": (HOST, "", ["host", "c_max"]),
     "no mesh": (MESH, "", ["mesh"]),
     "unknown mesh kind": ('"Rectangle"', '"Rectangel"', ["Rectangel", "Rectangle"]),
+    "geometry without a unit": (MESH, 'mesh = { kind = "disk", radius = 5e-9, h = "2 nm" }', ["mesh.radius", "unit"]),
+    "geometry without a key": (MESH, 'mesh = { kind = "disk", radius = "5 nm" }', ["disk", "`h`"]),
     "no divisions": ("nx = 4", "nx = 0", ["divisions"]),
     "missing mesh file": (MESH, 'mesh = "absent.msh"', ["absent.msh"]),
     "unknown mesh type": (MESH, 'mesh = "config.toml"', ["config.toml", "msh"]),
@@ -300,3 +303,40 @@ def test_an_unknown_material_on_the_command_line():
 
 def test_a_report_of_nothing(tmp_path):
     assert_one_message(CliRunner().invoke(cli.app, ["report", str(tmp_path / "absent")]), ["absent"])
+
+
+BALL = ["ball", "radius=5 nm", "h=2 nm"]
+# name: (arguments of `chemomech mesh`, words that the message must have)
+SHAPES = {
+    "unknown kind": (["balll"], ["balll", 'Did you mean "ball"', "wulff"]),
+    "no kind": ([], ["no geometry", "ellipsoid"]),
+    "unknown key": (["ball", "radus=5 nm", "h=2 nm"], ["radus", "radius"]),
+    "missing key": (["ball", "radius=5 nm"], ["ball", "`h`"]),
+    "no value": (["ball", "radius"], ["key=value", "surface_h"]),
+    "no unit": (["ball", "radius=5", "h=2 nm"], ["mesh.radius", "no unit"]),
+    "wrong unit": (["ball", "radius=5 s", "h=2 nm"], ["mesh.radius", "[time]"]),
+    "a file of the caller": ([*BALL, "save=x.msh"], ["save"]),
+    "unknown type of file": ([*BALL, "--out", "ball.stl"], ["ball.stl", ".vtu"]),
+    "no folder": ([*BALL, "--out", "absent/ball.msh"], ["absent", "--out"]),
+    "inside out": (["hollow_sphere", "outer=5 nm", "inner=6 nm", "h=2 nm"], ["inner", "outer", "Try"]),
+    "bent into itself": (
+        ["nanowire", "width=5 nm", "length=9 nm", "h=2 nm", "bend_radius=2 nm"], ["bend_radius", "half the width"]
+    ),
+    "open crystal": (["wulff", "gammas=100:1", "lattice=1,2,3", "size=5 nm", "h=1 nm"], ["enclose no body"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_impossible_geometries(tmp_path, monkeypatch, name):
+    arguments, words = SHAPES[name]
+    monkeypatch.chdir(tmp_path)
+    assert_one_message(CliRunner().invoke(cli.app, ["mesh", *arguments]), words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.gmsh
+@needs_gmsh
+def test_a_geometry_without_the_surface_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_one_message(CliRunner().invoke(cli.app, ["mesh", *BALL, "--surface", "side"]), ["side", "surface"])
+    assert not list(tmp_path.iterdir())

@@ -6,9 +6,11 @@ import jax
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from with_gmsh import needs_gmsh
 
 from chemomech import materials, viz
 from chemomech.cli import app
+from chemomech.fem.mesh import Mesh
 from chemomech.io.history import read_history
 
 jax.config.update("jax_enable_x64", True)
@@ -230,3 +232,43 @@ def test_thermo_says_what_is_wrong(tmp_path):
     assert "is no direction. Write three numbers" in " ".join(crooked.output.split())
     assert "is no direction" in " ".join(invoke("thermo", "silicon", "--normal", "nan,0,1").output.split())
     assert "strain = 0.0 must be positive" in " ".join(invoke("thermo", "silicon", "--strain", "0").output.split())
+
+
+OCTANT = ("mesh", "ellipsoid", "a=40 nm", "b=30 nm", "c=20 nm", "h=9 nm", "part=octant")
+
+
+@pytest.mark.gmsh
+@needs_gmsh
+def test_mesh_writes_a_file_and_a_picture(tmp_path):
+    result = invoke(*OCTANT, "--out", tmp_path / "e.msh", "--density", "3600 kg/m^3")
+    assert result.exit_code == 0, result.output
+    mesh = Mesh.read(tmp_path / "e.msh", scale="nm")
+    assert set(mesh.facet_sets) == {"surface", "xmin", "ymin", "zmin"}
+    assert np.ptp(mesh.points, axis=0) == pytest.approx([40e-9, 30e-9, 20e-9], rel=1e-6)
+    assert (tmp_path / "e.png").stat().st_size > 10_000
+    for text in (
+        f"surface ({len(mesh.facets('surface'))})", "mean ratio, least", "of the whole body", "area per mass [m^2/kg]",
+        f"{8 * mesh.measure():.5g}", 'scale = "nm"',
+    ):  # fmt: skip
+        assert text in result.output
+    before = (tmp_path / "e.msh").read_bytes()
+    again = invoke(*OCTANT, "--out", tmp_path / "e.msh")
+    assert (again.exit_code, "--overwrite" in again.output) == (1, True)
+    assert invoke(*OCTANT, "--out", tmp_path / "e.msh", "--overwrite").exit_code == 0
+    assert (tmp_path / "e.msh").read_bytes() == before
+
+
+@pytest.mark.gmsh
+@needs_gmsh
+def test_mesh_writes_for_paraview(tmp_path):
+    result = invoke("mesh", "strip", "length=3 um", "height=1 um", "h=0.4 um", "--out", tmp_path / "s.vtu")
+    assert result.exit_code == 0, result.output
+    mesh = Mesh.read(tmp_path / "s.vtu")
+    assert mesh.measure("strip") == pytest.approx(3e-12)
+
+
+def test_mesh_lists_what_there_is():
+    listed = invoke("mesh", "--list").output
+    assert all(kind in listed for kind in ("ball", "nanowire", "wulff"))
+    keys = invoke("mesh", "nanowire", "--list").output
+    assert all(key in keys for key in ("bend_radius", "rectangular", "whole"))

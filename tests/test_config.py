@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from with_gmsh import needs_gmsh
 
 import chemomech as cm
 from chemomech import config, inspection
@@ -218,3 +219,27 @@ def test_a_run_may_start_from_equilibrium():
     rested = cm.simulate(rest.problem, rest.state, cm.Rest(until={"time": 60.0})).final
     assert rested.c == pytest.approx(rest.state.c, abs=1e-6)
     assert np.ptp(rested.mu) < 1e-6 * float(rest.problem.host.RT / rest.problem.host.c_max)
+
+
+@pytest.mark.gmsh
+@needs_gmsh
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"kind": "strip", "length": "60 nm", "height": "20 nm", "h": "8 nm", "periodic": True},
+        {"kind": "superellipsoid", "a": "20 nm", "b": "20 nm", "c": "20 nm", "exponents": [2, 3, 4], "h": "9 nm"},
+        {
+            "kind": "wulff", "gammas": {"100": 1.0, "111": "0.9 J/m^2"}, "lattice": ["4 angstrom"] * 3,
+            "size": "40 nm", "h": "12 nm",
+        },
+        {"kind": "polyhedron", "distances": {"100": "10 nm"}, "lattice": [1.0, 1.0, 1.0], "h": "8 nm", "order": 2},
+    ],
+)  # fmt: skip
+def test_a_geometry_may_be_the_mesh(table):
+    """As the function makes it of the same texts."""
+    mesh = config._mesh(table, Path(), False)
+    arguments = {key: value for key, value in table.items() if key not in ("kind", "order")}
+    direct = getattr(cm.geometry, table["kind"])(**arguments)
+    assert mesh.order == table.get("order", 1)
+    np.testing.assert_array_equal(mesh.points[: len(direct.points)], direct.points)
+    assert set(mesh.facet_sets) == set(direct.facet_sets)

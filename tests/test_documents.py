@@ -58,6 +58,21 @@ def test_readme_sweeps_can_run():
             assert len(axis.values) > 1
 
 
+def test_readme_meshes_can_be_made():
+    """Each command names a geometry and keys of it, none missing; the table names every geometry."""
+    from chemomech.geometry import kinds
+
+    lines = re.findall(r"^    chemomech mesh (.*)$", README, flags=re.M)
+    assert len(lines) == 2
+    for line in lines:
+        kind, *given = shlex.split(line)
+        made = kinds.kinds()[kind]
+        values = kinds.table(made, [text for text in given if "=" in text])
+        known = kinds.parameters(made)
+        assert {p.name for p in known if p.needed} <= set(values) <= {p.name for p in known}
+    assert not [kind for kind in kinds.kinds() if f"`{kind}`" not in README]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda p: p.stem)
 def test_notebook_runs_and_is_paired(path, tmp_path):

@@ -503,15 +503,9 @@ def surface_normals(mesh: Mesh, surface: str = "boundary", sliding: tuple[str, .
 def quality(mesh: Mesh, points: Float[np.ndarray, "n dim"] | None = None) -> float:
     """The least mean ratio of the cells: 1 where all are equilateral, 0 or less where one is flat or inverted.
 
-        d det(J)^(2/d) / |J|^2,      J of the map from an equilateral cell
-
     Quadratic cells are measured by their corners; quads and hexahedra at each corner, by the map from a square or cube.
     """
-    edges = mesh.corner_edges(None if points is None else np.asarray(points))
-    ideal = {2: [[1, 0], [0.5, 3**0.5 / 2]], 3: [[1, 0, 0], [0.5, 3**0.5 / 2, 0], [0.5, 3**0.5 / 6, (2 / 3) ** 0.5]]}
-    J = edges if mesh.cell_type in ("quad", "hexahedron") else np.linalg.inv(ideal[mesh.dim]) @ edges
-    det = np.linalg.det(J)
-    return float(np.min(mesh.dim * np.sign(det) * np.abs(det) ** (2 / mesh.dim) / np.sum(J**2, axis=(-2, -1))))
+    return float(np.min(mesh.mean_ratios(None if points is None else np.asarray(points))))
 
 
 def least_shrinkage(mesh: Mesh, points: Float[np.ndarray, "n dim"]) -> float:

@@ -237,6 +237,26 @@ class Mesh(eqx.Module):
         nodes = (self.points if points is None else points)[self.cells[:, np.array(_FRAMES[self.cell_type])]]
         return nodes[:, :, 1:] - nodes[:, :, :1]
 
+    def mean_ratios(self, points: Float[np.ndarray, "n dim"] | None = None) -> Float[np.ndarray, "m corners"]:
+        """Quality of each cell, at each corner of quads and hexahedra: 1 if equilateral, at most 0 if inverted.
+
+            d det(J)^(2/d) / |J|^2,      J of the map from an equilateral cell, a square or a cube
+
+        Quadratic cells are measured by their corners.
+
+        Args:
+            points: coordinates of the nodes; default: those of the mesh [m].
+        """
+        ideal = {
+            2: [[1, 0], [0.5, 3**0.5 / 2]],
+            3: [[1, 0, 0], [0.5, 3**0.5 / 2, 0], [0.5, 3**0.5 / 6, (2 / 3) ** 0.5]],
+        }
+        J = self.corner_edges(points)
+        if self.cell_type not in ("quad", "hexahedron"):
+            J = np.linalg.inv(ideal[self.dim]) @ J
+        det = np.linalg.det(J)
+        return self.dim * np.sign(det) * np.abs(det) ** (2 / self.dim) / np.sum(J**2, axis=(-2, -1))
+
     def measure(self, name: str | None = None) -> float:
         """Total area [m^2] or volume [m^3] of the cell set `name`, or of the mesh."""
         return float(self.cell_measures()[self.cells_of(name)].sum())

@@ -1,12 +1,15 @@
 """One gmsh model, from loading the library to the finished mesh."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from jaxtyping import Float
 
 from chemomech.errors import ChemomechError, FileError, MeshError
 from chemomech.fem.mesh import LENGTHS, Mesh
@@ -108,8 +111,23 @@ def on_plane(gmsh: Any, dim: int, axis: int, value: float, tolerance: float) -> 
     return [t for t, b in boxes.items() if max(abs(b[axis] - value), abs(b[axis + 3] - value)) < tolerance]
 
 
-def mesh_model(gmsh: Any, dim: int, size: float, unit: str, save: str | PathLike | None = None) -> Mesh:
+def mesh_model(
+    gmsh: Any,
+    dim: int,
+    size: float,
+    unit: str,
+    save: str | PathLike | None = None,
+    outside: Callable[[Float[np.ndarray, "n 3"]], Float[np.ndarray, "n 3"]] | None = None,
+) -> Mesh:
     """Mesh the model, built in `unit`, with elements up to about `size`, and keep the .msh file if asked to.
+
+    Args:
+        gmsh: the module, within a session.
+        dim: space dimension of the cells.
+        size: size of the elements, in `unit`.
+        unit: what the model is built in.
+        save: file for the .msh.
+        outside: where the nodes of the boundary go before the inside is filled, in `unit`; default: they stay.
 
     Raises:
         MeshError: gmsh fails or its mesh is broken.
@@ -120,17 +138,26 @@ def mesh_model(gmsh: Any, dim: int, size: float, unit: str, save: str | PathLike
         path = Path(folder) / "model.msh"
         try:
             gmsh.model.mesh.clear()
+            if outside is not None:
+                gmsh.model.mesh.generate(dim - 1)
+                _move(gmsh, outside)
             gmsh.model.mesh.generate(dim)
             gmsh.write(str(path))
         except Exception as error:  # gmsh raises bare Exception
             raise MeshError(f"gmsh cannot mesh the geometry: {error}. Try: another element size.") from error
         mesh = Mesh.read(path, scale=unit)
         if save is not None:
-            _keep(path, Path(save))
+            keep(path, Path(save))
     return mesh
 
 
-def _keep(path: Path, save: Path) -> None:
+def _move(gmsh: Any, outside: Callable) -> None:
+    tags, points, _ = gmsh.model.mesh.getNodes()
+    for tag, point in zip(tags, outside(points.reshape(-1, 3))):
+        gmsh.model.mesh.setNode(int(tag), point, [])
+
+
+def keep(path: Path, save: Path) -> None:
     try:
         save.write_bytes(path.read_bytes())
     except OSError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from with_gmsh import needs_gmsh
 
 from chemomech.errors import ChemomechError, FileError, MeshError, UnitError
 from chemomech.fem.mesh import Mesh, facet_nodes
@@ -13,14 +14,6 @@ from chemomech.geometry import ball, disk, ellipsoid_section, platelet, sphere_o
 from chemomech.geometry.session import load_gmsh, unit_of
 
 MESHES = Path(__file__).parents[2] / "meshes"
-
-try:
-    load_gmsh()
-    REASON = ""
-except ChemomechError as error:
-    REASON = str(error)
-
-needs_gmsh = pytest.mark.skipif(bool(REASON), reason=REASON or "gmsh loads")
 
 
 def boundary_length(mesh):
@@ -158,3 +151,13 @@ def test_lengths_may_be_text():
 def test_a_length_of_another_kind_is_refused_by_name():
     with pytest.raises(UnitError, match=r"disk: radius"):
         disk("3 s", 1e-9)
+
+
+def test_committed_wire_and_crystal():
+    wire = Mesh.read(MESHES / "bent_nanowire.msh", scale="nm")
+    assert 4 * wire.measure("wire") == pytest.approx(pi * 25e-9**2 * 400e-9, rel=0.05)
+    assert set(wire.facet_sets) == {"side", "end", "ymin", "zmin"}
+    crystal = Mesh.read(MESHES / "lfp_crystal.msh", scale="nm")
+    assert crystal.measure("particle") == pytest.approx(pi * 30e-9**2 * 20e-9)
+    assert set(crystal.facet_sets) == {"010", "100", "101"}
+    assert np.abs(crystal.points[crystal.nodes_of("010"), 1]) == pytest.approx(10e-9)
