@@ -85,7 +85,8 @@ def stress_thickness(
 ) -> float:  # fmt: skip
     """Force of a computed film per width of its interface, integral of sigma_tt dV / area [N/m].
 
-    Against the charge it is what a wafer's curvature shows (`film_force`), whatever pattern the film's phases make.
+    Of each of `solution.frames`, against the charge, it is what a wafer's curvature shows (`film_force`), whatever
+    pattern the film's phases make.
 
     Args:
         problem: that the state is of.
