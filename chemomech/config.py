@@ -27,6 +27,7 @@ from .errors import ChemomechError, ConfigError, FileError
 from .fem.constraints import AbstractConstraint
 from .fem.mesh import Mesh, box, elevate, rectangle
 from .geometry import kinds as geometries
+from .images.maps import Map
 from .physics import kinematics
 from .physics.eigenstrain import AbstractEigenstrain
 from .physics.interface import AbstractExchangeCurrent
@@ -461,7 +462,7 @@ def kinds() -> dict[str, Any]:
     import chemomech
 
     exported = {name: getattr(chemomech, name) for name in chemomech.__all__}
-    public = {**vars(density), **vars(kinematics), **vars(design), **exported, **vars(fields)}
+    public = {**vars(density), **vars(kinematics), **vars(design), **exported, **vars(fields), "Map": Map}
     return {
         name: v for name, v in public.items()
         if inspect.isclass(v) and issubclass(v, eqx.Module) and not inspect.isabstract(v) and name[0] != "_"

@@ -3,6 +3,7 @@ import tomllib
 import warnings
 from pathlib import Path
 
+import h5py
 import jax
 import numpy as np
 import pytest
@@ -93,6 +94,13 @@ def test_constructors_have_dotted_kinds():
     assert made.strain[0] == pytest.approx(0.02)
     cubic = parsed({"kind": "LinearElastic.cubic", "c11": "200 GPa", "c12": "100 GPa", "c44": "80 GPa"})
     assert cubic.C[3, 3] == 80e9
+
+
+def test_a_map_is_an_initial_composition(tmp_path):
+    with h5py.File(tmp_path / "map.h5", "w") as file:
+        file["c"] = [[0.1, 0.2], [0.3, 0.4]]
+    made = parsed({"kind": "Map.read", "path": str(tmp_path / "map.h5"), "pixel": "6 nm"})
+    assert made(np.array([[3e-9, 3e-9], [9e-9, 6e-9]])) == pytest.approx([0.3, 0.3])
 
 
 def test_material_and_cell_data_references():

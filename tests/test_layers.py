@@ -44,8 +44,9 @@ BELOW["design"] = BELOW["simulate"] | {"geometry", "simulate", "taylor", "equili
 BELOW["compiled_step"] = BELOW["evolution"] | {"evolution"}
 BELOW["ensemble"] = BELOW["simulate"] | {"simulate", "compiled_step"}
 BELOW["fields"] = {"errors", "units", "density", "fem"}
+BELOW["images"] = BELOW["simulate"] | {"simulate", "equilibrium", "geometry", "fields"}
 BELOW["io"] = BELOW["simulate"] | {"simulate", "viz"}
-BELOW["viz"] = {"errors"}
+BELOW["viz"] = {"errors", "fem"}
 BELOW["config"] = set(BELOW) | {"inspection"}
 BELOW["inspection"] = BELOW["simulate"] | {"simulate", "materials", "fields"}
 BELOW["compilation_cache"] = BELOW["compiler"] = set()
@@ -54,7 +55,9 @@ BELOW["sweep"] = set(BELOW) - {"doctor", "compilation_cache", "compiler"}
 BELOW["optimize"] = BELOW["sweep"] | {"config", "sweep"}
 BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor", "compilation_cache", "compiler"}
 BELOW["__main__"] = {"cli"}
-HEAVY = {"gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk", "gemmi"}
+HEAVY = {
+    "gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk", "gemmi", "PIL",
+}  # fmt: skip
 
 
 def modules():

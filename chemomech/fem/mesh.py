@@ -75,7 +75,7 @@ _FRAMES = {
 
 # Simplices that cover a cell, with their weight. The two triangulations of a quad (the two five-tetrahedra splits
 # of a hexahedron) are averaged, which is exact for bilinear edges and faces.
-_SPLITS = {
+SPLITS = {
     **{name: (_FRAMES[name], 1.0) for name in ("triangle", "triangle6", "tetra", "tetra10")},
     "quad": (_FRAMES["quad"], 0.5),
     "hexahedron": (_FRAMES["hexahedron"] + ((0, 2, 7, 5), (1, 3, 4, 6)), 0.5),
@@ -225,7 +225,7 @@ class Mesh(eqx.Module):
 
     def cell_measures(self) -> Float[np.ndarray, " m"]:
         """Area [m^2] or volume [m^3] of each cell; mid nodes of curved cells are not counted."""
-        frames, weight = _SPLITS[self.cell_type]
+        frames, weight = SPLITS[self.cell_type]
         return _determinants(self, frames).sum(axis=1) * (weight / (2 if self.dim == 2 else 6))
 
     def corner_edges(self, points: Float[np.ndarray, "n dim"] | None = None) -> Float[np.ndarray, "m corners dim dim"]:

@@ -29,7 +29,7 @@ def remeshed(mesh: Mesh) -> Mesh:
         raise MeshError(f"The cell sets {', '.join(parts)} are parts of the body: their interfaces would be lost.")
     flat = facet_nodes(mesh, mesh.boundary)[:, : mesh.dim]  # corners
     used, facets = np.unique(flat, return_inverse=True)
-    points, cells = _filled(mesh.points[used], facets.reshape(flat.shape), mesh.dim)
+    points, cells = filled(mesh.points[used], facets.reshape(flat.shape), mesh.dim)
     names = {
         name: facet_nodes(mesh, mesh.facets(name))[:, : mesh.dim] for name in mesh.facet_sets if name != "boundary"
     }
@@ -48,7 +48,7 @@ def _require_on_boundary(names: dict[str, Int[np.ndarray, "f k"]], new_of: Int[n
         raise MeshError(f"The facet sets {', '.join(inside)} lie inside the body: they would be lost.")
 
 
-def _filled(
+def filled(
     points: Float[np.ndarray, "b dim"], facets: Int[np.ndarray, "f k"], dim: int
 ) -> tuple[Float[np.ndarray, "n dim"], Int[np.ndarray, "m c"]]:
     """Cells inside a closed boundary; its points come first, in their order."""

@@ -3,26 +3,15 @@
 import numpy as np
 
 from chemomech.errors import ChemomechError
+from chemomech.fem.pieces import SECOND_ORDER
 
 # Straight-sided pieces of each cell, by local node number (VTK order).
 PIECES = {
     "triangle": ("triangle", [[0, 1, 2]]),
-    "triangle6": ("triangle", [[0, 3, 5], [3, 1, 4], [5, 4, 2], [3, 4, 5]]),
+    "triangle6": ("triangle", SECOND_ORDER["triangle6"]),
     "quad": ("triangle", [[0, 1, 2], [0, 2, 3]]),
     "tetra": ("tetra", [[0, 1, 2, 3]]),
-    "tetra10": (
-        "tetra",
-        [
-            [0, 4, 6, 7],
-            [4, 1, 5, 8],
-            [6, 5, 2, 9],
-            [7, 8, 9, 3],
-            [4, 5, 6, 8],
-            [4, 6, 7, 8],
-            [6, 9, 7, 8],
-            [5, 9, 6, 8],
-        ],
-    ),
+    "tetra10": ("tetra", SECOND_ORDER["tetra10"]),
     "hexahedron": ("hexahedron", [list(range(8))]),
 }
 FACES = {

@@ -1,0 +1,179 @@
+"""Composition maps: pixels with a size, some of them inside the particle."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ..errors import FileError, MeshError
+from ..fields import AbstractField
+from ..units import param, parse
+
+HDF5 = (".h5", ".hdf5", ".hdf", ".nxs")
+
+
+class Map(AbstractField):
+    """A composition map, as a function of the points: bilinear between the middles of its pixels.
+
+    x runs to the right from the picture's left edge, y upwards from its lower edge. Outside the particle the value of
+    the nearest pixel inside is taken.
+
+    Args:
+        values: composition of each pixel, the uppermost row first; NaN lies outside [1].
+        pixel: side of a pixel [m].
+        inside: which pixels belong to the particle; None: all but those that are NaN.
+
+    Raises:
+        MeshError: the arrays do not fit, no pixel lies inside, or it has no size.
+    """
+
+    values: Float[np.ndarray, "rows columns"]
+    inside: Bool[np.ndarray, "rows columns"]
+    pixel: float = param("m", doc="side of a pixel")
+
+    def __init__(self, values: Any, pixel: Any, inside: Any = None):
+        self.values = np.asarray(values, float)
+        self.pixel = float(parse(pixel, "m", name="Map.pixel"))
+        finite = np.isfinite(self.values)
+        self.inside = finite if inside is None else np.asarray(inside, bool) & finite
+        if self.values.ndim != 2 or self.inside.shape != self.values.shape:
+            raise MeshError(
+                f"A map has rows and columns, and as many pixels inside or outside: got {self.values.shape} and "
+                f"{self.inside.shape}. Try: one channel of the picture."
+            )
+        if not self.inside.any():
+            raise MeshError("No pixel of the map lies inside the particle. Try: another mask or threshold.")
+        if not self.pixel > 0:
+            raise MeshError(f'A pixel of {self.pixel:g} m. Try: a positive length, such as "20 nm".')
+
+    @classmethod
+    def read(
+        cls, path: str | PathLike, pixel: Any, black: float = 0.0, white: float = 1.0, dataset: str | None = None,
+        outline: str | PathLike | None = None, above: float | None = None,
+    ) -> Map:  # fmt: skip
+        """A map from a grey-scale picture or a two-dimensional dataset of an HDF5 file.
+
+        Args:
+            path: the file, from the working directory; what is transparent in a picture, or NaN in a dataset, lies
+                outside.
+            pixel: side of a pixel [m].
+            black, white: compositions of a picture's black and white; a dataset holds compositions already.
+            dataset: its name in the file; None: the only one.
+            outline: a picture that is not black inside the particle.
+            above: composition that pixels inside exceed; None: any.
+
+        Raises:
+            FileError: a file cannot be read, or is no grey-scale picture.
+        """
+        path = Path(path)
+        if path.suffix.lower() in HDF5:
+            values, inside = _dataset(path, dataset).astype(float), np.array(True)
+        else:
+            grey, inside = _grey(path)
+            values = black + (white - black) * grey
+        inside = np.isfinite(values) & inside
+        if outline is not None:
+            inside = inside & _same_shape(_grey(Path(outline))[0] > 0, values, Path(outline))
+        if above is not None:
+            inside = inside & (values > above)
+        return cls(values, pixel, inside)
+
+    @property
+    def soc(self) -> float:
+        """Mean over the pixels inside [1]."""
+        return float(self.values[self.inside].mean())
+
+    @property
+    def area(self) -> float:
+        """Area of the pixels inside [m^2]."""
+        return float(self.inside.sum()) * self.pixel**2
+
+    def averaged(self, width: float) -> Map:
+        """The map that elements of a given size can show: a Gaussian mean of the variance of a box of that width.
+
+        Only pixels inside are averaged over. A width of a pixel or less changes nothing.
+
+        Args:
+            width: [m].
+        """
+        from scipy.ndimage import gaussian_filter
+
+        if width <= self.pixel:
+            return self
+        sigma = np.sqrt((width / self.pixel) ** 2 - 1.0) / np.sqrt(12.0)  # a pixel is a mean of its own
+        known = np.where(self.inside, self.values, 0.0)
+        total, share = (gaussian_filter(v, sigma, mode="constant") for v in (known, self.inside.astype(float)))
+        return Map(np.where(self.inside, total / np.where(self.inside, share, 1.0), np.nan), self.pixel, self.inside)
+
+    def __call__(self, points: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, " n"]:
+        """Composition at the points [m]."""
+        from scipy.ndimage import distance_transform_edt, map_coordinates
+
+        nearest = distance_transform_edt(~self.inside, return_distances=False, return_indices=True)
+        filled = self.values[tuple(nearest)]
+        x, y = np.asarray(points, float)[:, :2].T / self.pixel
+        return map_coordinates(filled, [len(filled) - y - 0.5, x - 0.5], order=1, mode="nearest")
+
+
+def read_labels(path: str | PathLike, dataset: str | None = None) -> Int[np.ndarray, "rows columns"]:
+    """A label image: the whole numbers of a picture or of a dataset of an HDF5 file, one for each particle.
+
+    Raises:
+        FileError: the file cannot be read, or holds no whole numbers.
+    """
+    path = Path(path)
+    found = _dataset(path, dataset) if path.suffix.lower() in HDF5 else _picture(path)
+    if found.ndim != 2 or not np.issubdtype(found.dtype, np.integer):
+        raise FileError(f"{path} holds {found.dtype} of shape {found.shape}. Try: one channel of whole numbers.")
+    return found.astype(int)
+
+
+def _dataset(path: Path, name: str | None) -> np.ndarray:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            names: list[str] = []
+            file.visititems(lambda key, item: names.append(key) if isinstance(item, h5py.Dataset) else None)
+            chosen = names[0] if name is None and len(names) == 1 else name
+            if chosen not in names:
+                raise FileError(f"{path} has no single dataset '{name or ''}'; it has: {', '.join(names) or 'none'}.")
+            return np.asarray(file[chosen])
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error}. Try: the path of an HDF5 file.") from None
+
+
+def _picture(path: Path) -> np.ndarray:
+    """Pixels as they are stored; the colours of a palette by their number."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except (OSError, ValueError) as error:
+        raise FileError(f"Cannot read the picture {path}: {error}. Try: PNG or TIFF.") from None
+
+
+def _grey(path: Path) -> tuple[Float[np.ndarray, "rows columns"], Bool[np.ndarray, "..."]]:
+    """Brightness from 0 to 1, and where the picture is not transparent."""
+    pixels = _picture(path)
+    if np.issubdtype(pixels.dtype, np.integer):
+        top = 255 if pixels.max(initial=0) <= 255 and pixels.dtype.itemsize == 1 else 65535  # Pillow widens 16 bits
+        pixels = pixels / top
+    pixels = pixels.astype(float)
+    if pixels.ndim == 2:
+        return pixels, np.array(True)
+    colours, alpha = pixels[..., : 3 if pixels.shape[2] > 2 else 1], pixels.shape[2] in (2, 4)
+    if np.ptp(colours, axis=2).max() > 0:
+        raise FileError(f"{path} is in colours, which tell no composition. Try: a grey-scale picture, or HDF5.")
+    return colours[..., 0], pixels[..., -1] > 0 if alpha else np.array(True)
+
+
+def _same_shape(found: np.ndarray, values: np.ndarray, path: Path) -> np.ndarray:
+    if found.shape != values.shape:
+        raise FileError(f"{path} has {found.shape} pixels, the map {values.shape}. Try: pictures of the same size.")
+    return found
