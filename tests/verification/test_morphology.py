@@ -75,7 +75,7 @@ def test_a_shell_closes_around_a_poor_core(law):
 
 
 @pytest.mark.usefixtures("linear")
-@pytest.mark.repetition()
+@pytest.mark.repetition
 @pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_other_corners_fill_from_a_group_of_a_third_on(law):
@@ -83,7 +83,7 @@ def test_other_corners_fill_from_a_group_of_a_third_on(law):
 
 
 @pytest.mark.usefixtures("linear")
-@pytest.mark.repetition()
+@pytest.mark.repetition
 @pytest.mark.slow
 @pytest.mark.parametrize("group", [0.5, 1.0])
 def test_size_and_current_act_through_the_group(group):
@@ -91,10 +91,12 @@ def test_size_and_current_act_through_the_group(group):
     assert larger.perimeter == pytest.approx(faster.perimeter, abs=0.05)
 
 
-@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_layers_fill_by_a_front_along_them():
-    """No diffusion across the layers, a reaction at their ends: the front moves by j t / (c_max dc), and flattens."""
+    """No diffusion across the layers, a reaction at their ends: the front moves by j t / (c_max dc), and flattens.
+
+    With the direct solver only: diffusion in one direction and gradients in both have no common multigrid cycle.
+    """
     made = problem([diffusivity(0.1), 0.0, 0.0], "constant", SIDE, ["left", "right"])
     start = made.state(c=lambda x: phases(x[:, 0] - 0.2 * SIDE - 0.1 * (x[:, 1] - SIDE / 2)))
     run = cm.simulate(made, start, cm.Discharge(current=2 * SIDE, until={"soc": 0.6}))
