@@ -60,7 +60,7 @@ class Fixed(AbstractConstraint):
     Args:
         field: "c", "mu", "u.x", "u.y", "u.z", or "u" for all components.
         on: name of a facet or cell set, or None for every node.
-        value: SI number, text with a unit, one value per node of the set, or a function of the points [m]; or a `Course`
+        value: SI number, text with a unit, one value per node of the set, a function of the points [m], or a `Course`
             of one value for all nodes.
         course: `Course` of a factor [1] that the values are multiplied by.
 
