@@ -694,12 +694,12 @@ def _over_scales(lift: Lift, constraints, sizes) -> Lift:
 
 def _length(kinematics: AbstractKinematics, points: Float[Array, "n dim"]) -> Any:
     """Of the body along the axis that it is bent about [m]."""
-    return None if kinematics.bending is None else jnp.ptp(points[:, kinematics.bending.along()])
+    return None if kinematics.bending is None else jnp.ptp(points[:, kinematics.bending.along])
 
 
 def _check_ends(mesh, lift: Lift, rows, bending) -> None:
     """A nodal displacement that may stretch along the axis would undo what the global scalars do."""
-    k, n = bending.along(), len(mesh.points)
+    k, n = bending.along, len(mesh.points)
     x = mesh.points[:, k] / np.ptp(mesh.points[:, k])
     index = np.asarray(lift.index)[rows[f"u.{AXES[k]}"] * n :][:n]
     _, first, group = np.unique(index, return_index=True, return_inverse=True)

@@ -72,8 +72,6 @@ class AbstractBending(eqx.Module):
     has the strain of the bent body, which is the same at every place along the axis.
     """
 
-    axis: eqx.AbstractVar[str]
-    axial: eqx.AbstractVar[Any]
     dim: ClassVar[int]
 
     @property
@@ -85,9 +83,10 @@ class AbstractBending(eqx.Module):
     def gradient(self, scalars: dict[str, Scalar], x: Vector) -> dict[str, Scalar]:
         """Components of the displacement gradient at a point."""
 
+    @property
+    @abc.abstractmethod
     def along(self) -> int:
         """The number of the axis."""
-        return AXES.index(self.axis)
 
 
 class Bending(AbstractBending):
@@ -115,6 +114,11 @@ class Bending(AbstractBending):
     def __check_init__(self):
         if self.axis not in ("x", "y"):
             raise ConfigError(f'Bending.axis = "{self.axis}" is no axis of a plane: write "x" or "y".')
+
+    @property
+    def along(self) -> int:
+        """The number of the axis."""
+        return AXES.index(self.axis)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -168,7 +172,12 @@ class WireBending(AbstractBending):
     @property
     def _across(self) -> str:
         """The two other axes, in cyclic order."""
-        return (AXES * 2)[self.along() + 1 : self.along() + 3]
+        return (AXES * 2)[self.along + 1 : self.along + 3]
+
+    @property
+    def along(self) -> int:
+        """The number of the axis."""
+        return AXES.index(self.axis)
 
     @property
     def parts(self) -> dict[str, Any]:

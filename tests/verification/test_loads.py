@@ -46,7 +46,7 @@ def test_a_pulse_is_not_stepped_over():
 def test_hollow_sphere_under_pressure():
     """Lame: sigma_r = p (1 - (b/r)^3)/((b/a)^3 - 1) with a pressure inside, within 0.5 %."""
     inside = cm.Course([0.0, 2.0], [0.0, 2.0])
-    flat = elevate(rectangle(1.0, 1.0, 20, 4))
+    flat = elevate(rectangle(1.0, 1.0, 20, 14))
     radius, angle = 1.0 + flat.points[:, 0], np.pi / 2 * flat.points[:, 1]
     mesh = flat.moved(np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1))
     problem = cm.Problem.build(
