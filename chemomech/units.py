@@ -233,7 +233,9 @@ def declared_parameters(tree: Any, path: str = "") -> list[tuple[str, Any, str, 
     for field in dataclasses.fields(tree):
         value, where = getattr(tree, field.name), f"{path}.{field.name}".lstrip(".")
         if field.metadata.get("unit") is not None:
-            rows += [(where, value, field.metadata["unit"], field.metadata["doc"])] if value is not None else []
+            values = {f"{where}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {where: value}
+            unit, doc = field.metadata["unit"], field.metadata["doc"]
+            rows += [(place, v, unit, doc) for place, v in values.items() if v is not None]
         else:
             rows += declared_parameters(value, where)
     return rows

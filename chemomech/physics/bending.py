@@ -15,6 +15,7 @@ from ..units import AbstractQuantity, Scales, param, parse
 
 AXES = "xyz"
 FREE = "free"
+CONJUGATE = {"1": "N", "1/m": "N*m"}  # force or moment, by the unit of the scalar
 
 
 class Free(AbstractQuantity):
@@ -51,8 +52,14 @@ class Load(AbstractQuantity):
 
 
 def conjugate(unit: str) -> str:
-    """The unit of what acts on a scalar, per length of the body: of a force or a moment."""
-    return {"1": "N", "1/m": "N*m"}[unit]
+    """The unit of the force or moment that acts on a scalar.
+
+    Raises:
+        ConfigError: on something of that unit no load acts.
+    """
+    if unit not in CONJUGATE:
+        raise ConfigError(f"A Load acts on an axial strain, a curvature or a twist, not on what is in {unit}.")
+    return CONJUGATE[unit]
 
 
 def acting(unit: str, default: Any, doc: str) -> Any:
