@@ -2,6 +2,7 @@
 
 from . import design, materials
 from .checkpoints import Checkpoints
+from .courses import Course
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell, Sum
 from .derivatives import directional_derivative, gradients, hessian_vector_product
 from .ensemble import Member, Round, simulate_ensemble
@@ -10,6 +11,7 @@ from .errors import ChemomechError, ConfigError, FileError, MeshError, SolveErro
 from .evolution import Evolution
 from .fem.constraints import Fixed, Periodic, Pinned, Tied
 from .fem.mesh import Mesh
+from .measures import Reaction
 from .modes import Modes, softest_modes, unstable_modes
 from .physics import *  # noqa: F403
 from .physics import __all__ as _physics
@@ -29,9 +31,10 @@ __version__ = "0.1.0"
 __all__ = [
     "BDF2", "AbstractFreeEnergy", "AbstractPotential", "Auto", "BackwardEuler", "Charge", "Checkpoints",
     "ChemomechError",
-    "Closed", "ConfigError", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host",
+    "Closed", "ConfigError", "Course", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host",
     "HostDirect", "Krylov", "Local", "Member", "Mesh", "MeshError", "Modes", "Newton", "Observer", "PerCell",
-    "Periodic", "Pinned", "Problem", "Protocol", "Rest", "Round", "Scales", "Solution", "SolveError", "State", "Sum",
+    "Periodic", "Pinned", "Problem", "Protocol", "Reaction", "Rest", "Round", "Scales", "Solution", "SolveError",
+    "State", "Sum",
     "Taylor", "Tied", "UnitError", "UpdateTest", "design", "directional_derivative", "gradients",
     "hessian_vector_product", "materials", "param", "simulate", "simulate_ensemble",
     "softest_modes", "solve_equilibrium", "solve_static", "taylor_test", "unstable_modes", *_physics,

@@ -28,13 +28,13 @@ from .fem.constraints import AbstractConstraint
 from .fem.mesh import Mesh, box, elevate, rectangle
 from .geometry import kinds as geometries
 from .images.maps import Map
-from .physics import kinematics
+from .physics import bending, kinematics
 from .physics.eigenstrain import AbstractEigenstrain
 from .physics.interface import AbstractExchangeCurrent
 from .physics.plane_stress import Relaxed
 from .physics.stored import summed
 from .physics.transport import AbstractMobility, Amount
-from .problem import Problem, State, expand, restrict
+from .problem import CURVATURES, Problem, State, expand, restrict
 from .protocol import AbstractStep, Protocol
 from .run import Cursor, Observer, Solution
 from .simulate import simulate
@@ -63,7 +63,9 @@ UNITS = {
     **{"nu": "1", "current": "A", "voltage": "V", "U": "V", "angle": "rad", "gamma": "J/m^2"},
     **{"omega": "m^3/mol", "c_max": "mol/m^3"},
 }
-OWN_UNITS = {("GradientEnergy", "kappa")}  # the constructor takes two units and decides
+OWN_UNITS = {("GradientEnergy", "kappa")} | {  # the constructor takes two units and decides, or the word "free"
+    (kind, name) for kind in ("Bending", "WireBending") for name in ("axial", "twist", *CURVATURES)
+}
 PLAIN = {"float": (int, float), "int": int, "bool": bool, "str": str}
 
 
@@ -440,7 +442,14 @@ class _Maker:
             field = self.make("RandomField", {k: v for k, v in given.items() if k != "kind"}, where)
             return PerCell(field(self.mesh.centroids()))
         if "kind" in value:
-            return self.make(value["kind"], {k: v for k, v in value.items() if k != "kind"}, where)
+            given = {k: v for k, v in value.items() if k != "kind"}
+            inner = {"Course": ("values", unit), "Load": ("value", bending.CONJUGATE.get(unit or ""))}
+            key, own = inner.get(value["kind"], ("", None))
+            if own is not None and key in given:  # in the unit of what it stands for
+                given[key] = self.value(given[key], f"{where}.{key}", own)
+                if isinstance(given[key], np.ndarray):
+                    given[key] = given[key].tolist()
+            return self.make(value["kind"], given, where)
         return {key: self.value(v, f"{where}.{key}", unit) for key, v in value.items()}
 
     def of_material(self, name: str, where: str) -> Any:

@@ -164,6 +164,7 @@ class _Seat(Evolution):
         if not self.newton.linear.knows_fields:
             return super().step(formula, states, guess, t, drive, linear_state)
         rate = formula.a * states[0] - formula.b * states[1] if formula.b else states[0]
+        guess = self.with_given(guess, t, drive)
         known = linear_state is not None and linear_state.known
         times = (t / self.time_scale, formula.dte / self.time_scale)
         given = (known, states[0], rate, guess, *times, drive.prescribed, drive.value)

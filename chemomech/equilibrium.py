@@ -17,9 +17,12 @@ from .ladder import Ladder
 from .problem import Problem, State, expand
 from .solve.newton import Newton, UpdateTest
 from .solve.step import BackwardEuler, Formula
+from .units import parse
 
 
-def solve_static(problem: Problem, state: State | None = None, newton: Newton | None = None) -> State:
+def solve_static(
+    problem: Problem, state: State | None = None, newton: Newton | None = None, *, time: float | str = 0.0
+) -> State:  # fmt: skip
     """The state in which the derivative of the stored energy vanishes, such as the displacement at a given composition.
 
     `jax.grad` goes through it, by the numbers of the problem and the places of its nodes; Newton's default is then
@@ -29,24 +32,26 @@ def solve_static(problem: Problem, state: State | None = None, newton: Newton | 
         problem: potentials without rates; composition is given by `Fixed("c", value=...)` or absent.
         state: first guess; default c = 0.5 where it is free, all else zero.
         newton: default `Newton(max_iterations=40)`.
+        time: when a `Course` is taken [s].
 
     Raises:
         ConfigError: the problem has rate terms.
         SolveError: Newton's method fails; the message says how.
     """
-    return _solved(problem, state, newton, None)[0]
+    return _solved(problem, state, newton, None, time)[0]
 
 
 def measured_static(
     problem: Problem, state: State | None = None, newton: Newton | None = None,
-    observe: Mapping[str, Observable] | None = None,
+    observe: Mapping[str, Observable] | None = None, *, time: float | str = 0.0,
 ) -> tuple[State, dict[str, Any]]:  # fmt: skip
     """`solve_static`, and what is measured there, one value a column: energies [J], soc, mu_mean [J/mol], `observe`."""
-    return _solved(problem, state, newton, observe or {})
+    return _solved(problem, state, newton, observe or {}, time)
 
 
 def _solved(
-    problem: Problem, state: State | None, newton: Newton | None, observe: Mapping[str, Observable] | None
+    problem: Problem, state: State | None, newton: Newton | None, observe: Mapping[str, Observable] | None,
+    time: float | str,
 ) -> tuple[State, dict[str, Any]]:  # fmt: skip
     """The stationary state and, unless `observe` is None, its columns."""
     if "mu" in problem.fields or "V" in problem.scalars:
@@ -57,26 +62,26 @@ def _solved(
     traced = is_traced((problem, state))
     test = UpdateTest(DIFFERENTIATED) if traced else Newton().test
     newton = newton or Newton(test=test, max_iterations=40)
-    guess = still(state)
+    guess, t = still(state), float(parse(time, "s", name="time"))
     if not traced:
-        tape = _stationary(problem, guess, newton, observe)
+        tape = _stationary(problem, guess, newton, observe, t)
         return tape.evolution.state(tape.states[-1]), dict(tape.columns[0]) if tape.columns else {}
     problem = placed(problem)
     arguments = Arguments(problem, jnp.zeros(0))
-    found, _ = differentiated(lambda made, _: _stationary(made, guess, newton, observe), arguments)
+    found, _ = differentiated(lambda made, _: _stationary(made, guess, newton, observe, t), arguments)
     final = problem.in_SI(expand(problem, found["final"]))
     return final, {name: values[0] for name, values in found["columns"].items()}
 
 
 def _stationary(
-    problem: Problem, state: State | None, newton: Newton, observe: Mapping[str, Observable] | None
+    problem: Problem, state: State | None, newton: Newton, observe: Mapping[str, Observable] | None, time: float
 ) -> Tape:  # fmt: skip
     """The stationary state as one step, which nothing before it matters to."""
     evolution = Evolution(problem, newton)
     x = evolution.start(problem.uniform(0.5) if state is None else state)
     length, drive, ladder = evolution.time_scale, problem.drive(), Ladder(evolution, warnings.warn)
     formula = Formula(1.0, 0.0, length, 1)
-    result = ladder.climb(formula, (x,), x, 0.0, drive)
+    result = ladder.climb(formula, (x,), x, time, drive)
     if not result.converged:
         raise SolveError(
             f"No stationary point found: {result.reason}, after {result.iterations} Newton iterations. "
@@ -86,7 +91,7 @@ def _stationary(
     states.append(result.x)
     if observe is not None:
         rows, columns = [0], [values_at(evolution, observables(observe), result.x)]
-    taken = Taken(Step(0, length), None, formula, 0.0, drive)
+    taken = Taken(Step(0, length), None, formula, time, drive)
     return Tape(evolution, BackwardEuler(), states, [taken], rows, columns, observe or {})
 
 

@@ -23,6 +23,7 @@ from .problem import (
     Packed,
     Problem,
     State,
+    acting,
     constants,
     expand,
     residual,
@@ -142,7 +143,19 @@ class Evolution:
         rate = prev
         if formula.b:
             rate = self.expand(formula.a * states[0] - formula.b * states[1])
+        guess = self.with_given(guess, t, drive)
         return self.solve(guess, rate, prev, t, formula.dte, drive, linear_state)
+
+    def with_given(self, x: Float[np.ndarray, " N"], t: float, drive: Drive) -> Float[np.ndarray, " N"]:
+        """With the global scalars that are prescribed at a time where they are to be.
+
+        The tangent has no columns of boundary values that move: they must not change in an iteration.
+        """
+        if not self.problem.acted:
+            return x
+        n, prescribed = self.problem.lift.size, np.asarray(drive.prescribed)
+        value = np.asarray(self._call(_targets, t / self.time_scale, drive.prescribed, drive.value))
+        return np.concatenate([np.asarray(x)[:n], np.where(prescribed, value, np.asarray(x)[n:])])
 
     def backward_euler(self, x, dt: float, linear_state: Any = None, drive: Drive | None = None) -> Result:
         """One backward Euler step from x with x as first guess; nothing acts unless a drive is given."""
@@ -239,6 +252,10 @@ def linear_solver(problem: Problem, newton: Newton) -> tuple[AbstractLinearSolve
 
 def _residual(problem: Problem, x, rate, prev, t, dt, prescribed, value):
     return residual(problem, x, rate, prev, t, dt, Drive(prescribed, value))
+
+
+def _targets(problem: Problem, t, prescribed, value):
+    return acting(problem, Drive(prescribed, value), t)
 
 
 def _tangent(problem: Problem, constants, x, rate, prev, t, dt, prescribed, value):

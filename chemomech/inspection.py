@@ -10,15 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from .courses import Course
 from .density import AbstractFreeEnergy, Host, Local, PerCell, Sum
 from .errors import ConfigError
 from .evolution import linear_solver
 from .fem.mesh import Mesh
+from .physics.bending import Load
 from .problem import Problem
 from .protocol import one_c_current
 from .tensors import Tensor, Vector
 from .thermo import coherency, phase_diagram
-from .units import declared_parameters
+from .units import AbstractQuantity, declared_parameters
 
 Simulation = Any  # a `config.Simulation`, which lies above this layer
 FEWEST, ENOUGH = 2.0, 4.0  # cells across an interface
@@ -335,6 +337,8 @@ def _written(value: Any) -> str:
     if isinstance(value, PerCell):
         v = np.asarray(value.values)
         return f"{v.min():.4g} to {v.max():.4g}, mean {v.mean():.4g}, by cell"
+    if isinstance(value, AbstractQuantity):
+        return _in_words(value)
     array = np.asarray(value)
     if array.ndim == 0:
         return f"{float(array):.6g}"
@@ -342,6 +346,13 @@ def _written(value: Any) -> str:
         pairs = [(i, j) for i in range(6) for j in range(i, 6) if array[i, j] != 0]
         return ", ".join(f"c{i + 1}{j + 1} = {array[i, j]:.4g}" for i, j in pairs)
     return ", ".join(f"{v:.4g}" for v in array.ravel())
+
+
+def _in_words(value: AbstractQuantity) -> str:
+    if isinstance(value, Course):
+        moments = zip(np.asarray(value.values), np.asarray(value.times), strict=True)
+        return ", ".join(f"{_written(v)} at {_time(float(t))}" for v, t in moments)
+    return f"load {_written(value.value)}" if isinstance(value, Load) else "free"
 
 
 def _largest(value: Any) -> float:

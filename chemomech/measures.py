@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .errors import ChemomechError
 from .fem import assembly
 from .fem.assembly import Term
 from .fem.domain import Domain
 from .fem.slices import across, over_chunks, over_slices
 from .physics.transport import Amount, Storage
 from .problem import (
+    CURVATURES,
     Packed,
     Problem,
+    State,
     densities_and_stress,
     expand,
     has_stress,
     ledger,
     no_energy,
+    restrict,
     stress_at_points,
     with_energies,
 )
@@ -38,6 +43,39 @@ class Measures(NamedTuple):
     energies: dict[str, float]  # [J]
     principal: float  # largest principal stress [Pa]
     von_mises: float  # largest von Mises stress [Pa]
+
+
+class Reaction(eqx.Module):
+    """The force or moment behind a global scalar, for `observe`: the stored energy's derivative by it, per length
+
+    Of "axial" the force along the body [N], of "curvature" and "twist" moments [N m], of "strain_zz" and the like the
+    energy per strain [J]. Of "fixed_3", where constraint 3 is a `Fixed` whose value is a `Course`, the sum of the
+    forces along it on its nodes [N]; where it has values and a factor, the work per factor [J].
+
+    Args:
+        scalar: its name among `problem.scalars`.
+    """
+
+    scalar: str = eqx.field(static=True)
+
+    def __call__(self, problem: Problem, state: State) -> Float[Array, ""]:
+        """Of a state in SI.
+
+        Raises:
+            ChemomechError: the problem has no such scalar.
+        """
+        if self.scalar not in problem.scalars:
+            known = ", ".join(problem.scalars) or "none"
+            raise ChemomechError(f"Reaction: '{self.scalar}' is no global scalar of the problem; it has {known}.")
+        k, here = problem.scalars.index(self.scalar), restrict(problem, problem.pack(state))
+        place = problem.lift.size + k
+
+        def stored(s):
+            return sum(ledger(problem, expand(problem, here.at[place].set(s))).values(), jnp.zeros(()))
+
+        force = jax.grad(stored)(here[place]) * problem.load_scale(self.scalar)
+        along = self.scalar == "axial" or self.scalar in CURVATURES
+        return force / problem.length if along else force
 
 
 # --- kernels: pure functions of (problem, arrays), in scaled numbers ------------------------------------------------

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .courses import Course, moments, value_at
 from .density import AbstractFreeEnergy, AbstractPotential, Host, Local, PerCell
 from .errors import ChemomechError
 from .fem import assembly, domain
@@ -27,7 +28,9 @@ from .physics.stored import Stored
 from .tensors import Tensor, Vector
 from .units import FIELD_UNITS, Scales
 
-SCALAR_UNITS = {"V": "V", "mu_mean": "J/mol"}
+CURVATURES = ("curvature", "curvature_x", "curvature_y", "curvature_z", "twist")
+SCALAR_UNITS = {"V": "V", "mu_mean": "J/mol", **dict.fromkeys(CURVATURES, "1/m")}
+MOTION = "fixed_"  # how the global scalar of a `Fixed` that moves is called, before its number among the constraints
 Packed = tuple[Float[Array, "fields n"], Float[Array, " m"]]
 
 
@@ -54,6 +57,14 @@ class Drive(eqx.Module):
 
     prescribed: Array  # bool, one per scalar
     value: Float[Array, " m"]  # scaled: the value where prescribed, else the load
+
+
+class Motion(eqx.Module):
+    """The course that the values of a `Fixed` follow: a global scalar, prescribed at every time."""
+
+    course: Course  # SI
+    name: str = eqx.field(static=True)
+    size: float = eqx.field(static=True)  # of one scaled unit, in SI
 
 
 class Density(eqx.Module):
@@ -101,6 +112,8 @@ class Problem(eqx.Module):
     notes: tuple[str, ...] = eqx.field(static=True)
     degree: int = eqx.field(static=True)
     slicing: Slicing = eqx.field(static=True, default=Slicing())
+    motions: tuple[Motion, ...] = ()
+    length: Any = None  # along the axis that the body is bent about [m]
 
     @classmethod
     def build(
@@ -148,11 +161,17 @@ class Problem(eqx.Module):
         _check_homogeneous(potentials, host, scales)
         names = _components(fields, mesh.dim)
         scalars = tuple(dict.fromkeys((*(s for p in potentials for s in p.scalars()), *kinematics.scalars)))
+        motions = tuple(
+            Motion(c.motion()[0], f"{MOTION}{k}", scales.of(c.motion()[1]))
+            for k, c in enumerate(constraints) if isinstance(c, Fixed) and c.moves
+        )  # fmt: skip
+        moving = tuple(m.name for m in motions)
+        scalars = (*scalars, *moving)
         domains, members = _domains(mesh, potentials, scales, degree)
         raw = (potentials, host, kinematics)
         while True:
             terms = _analyse(raw, scales, domains, members, names, scalars)
-            kept, kept_scalars = _used(terms, names, scalars, mesh.dim)
+            kept, kept_scalars = _used(terms, names, scalars, mesh.dim, moving)
             if (kept, kept_scalars) == (names, scalars):
                 break
             names, scalars = kept, kept_scalars
@@ -160,12 +179,16 @@ class Problem(eqx.Module):
         sizes = np.array([_field_scale(name, scales) for name in names])
         rigid = {"modes": kinematics.rigid_modes} if "u.x" in rows else None
         lift, notes = build_lift(mesh, rows, tuple(constraints), sizes, rigid)
+        lift = _over_scales(lift, constraints, sizes)
+        if kinematics.bending is not None and set(kinematics.bending.parts) & set(scalars):
+            _check_ends(mesh, lift, rows, kinematics.bending)
         pairs = sorted({pair for term in terms for pair in _coupled(term, len(names))})
         pattern = assembly.build_pattern(mesh, lift, pairs)
         arrays = jax.tree.map(jnp.asarray, (host, potentials, kinematics))
         return cls(
             mesh, arrays[0], arrays[1], arrays[2], tuple(constraints), scales, names, scalars, terms, members, lift,
-            pattern, tuple(notes), degree,
+            pattern, tuple(notes), degree, motions=jax.tree.map(jnp.asarray, motions),
+            length=_length(kinematics, jnp.asarray(mesh.points)),
         )  # fmt: skip
 
     def kernel(self, budget: float | None = None) -> Problem:
@@ -198,14 +221,16 @@ class Problem(eqx.Module):
         terms = tuple(
             eqx.tree_at(lambda t: t.domain, term, made) for term, made in zip(self.terms, places, strict=True)
         )
-        return dataclasses.replace(self, mesh=mesh, terms=terms)
+        length = _length(self.kinematics, jnp.asarray(points))
+        return dataclasses.replace(self, mesh=mesh, terms=terms, length=length)
 
-    def with_fixed(self, which: int, value: float | str | Callable | Float[Array, " nodes"]) -> Problem:
+    def with_fixed(self, which: int, value: float | str | Callable | Course | Float[Array, " nodes"]) -> Problem:
         """The same problem with another value of one `Fixed`; differentiable with respect to it.
 
         Args:
             which: its number among the constraints that the problem was built with.
             value: one number, or one for each node of its set [SI]; text with a unit, or a function of the points [m].
+                Of a `Fixed` that follows a `Course` another one of these.
 
         Raises:
             ChemomechError: there is no such `Fixed`, another constraint holds its nodes too, or the number of values is
@@ -216,6 +241,14 @@ class Problem(eqx.Module):
             raise ChemomechError(
                 f"with_fixed: constraint {which} is no Fixed. Use one of {known or 'none: build some'}."
             )
+        moves = self.constraints[which].moves
+        if moves != isinstance(value, Course):
+            raise ChemomechError(
+                f"with_fixed: constraint {which} {'follows' if moves else 'does not follow'} a Course, what it is to "
+                f"have {'does not' if moves else 'does'}. Build the problem with the kind that it is to have."
+            )
+        if isinstance(value, Course):
+            return self._with_course(which, value)
         rows = {name: k for k, name in enumerate(self.fields)}
         concrete = isinstance(value, str) or callable(value)
         now = value if concrete else np.asarray(jax.lax.stop_gradient(value))
@@ -230,6 +263,18 @@ class Problem(eqx.Module):
         values = jnp.broadcast_to(every, links.values.shape)[number] / sizes
         offset = jnp.where(number >= 0, values, self.lift.offset)
         return dataclasses.replace(self, constraints=constraints, lift=dataclasses.replace(self.lift, offset=offset))
+
+    def _with_course(self, which: int, course: Course) -> Problem:
+        held = self.constraints[which]
+        part = "value" if held.course is None else "course"
+        course = course.parsed(held.motion()[1], "with_fixed")
+        plain = jax.tree.map(lambda v: np.asarray(jax.lax.stop_gradient(v)), course)
+        constraints = list(self.constraints)
+        constraints[which] = dataclasses.replace(held, **{part: plain})
+        motions = [
+            dataclasses.replace(m, course=course) if m.name == f"{MOTION}{which}" else m for m in self.motions
+        ]  # fmt: skip
+        return dataclasses.replace(self, constraints=tuple(constraints), motions=tuple(motions))
 
     def backward(self) -> Problem:
         """For a function that is differentiated in reverse, and only so: cheaper there."""
@@ -305,7 +350,7 @@ class Problem(eqx.Module):
         Z = jnp.stack(
             [jnp.asarray(v) / _field_scale(f, self.scales) for f, v in zip(self.fields, columns, strict=True)]
         )
-        s = [jnp.asarray(state.values[name]) / _scalar_scale(name, self.scales) for name in self.scalars]
+        s = [jnp.asarray(state.values[name]) / self._scalar_scale(name) for name in self.scalars]
         return Z, jnp.stack(s) if s else jnp.zeros(0)
 
     def unpack(self, packed: Packed) -> State:
@@ -321,17 +366,48 @@ class Problem(eqx.Module):
         if "u.x" in rows:
             xp = np if isinstance(Z, np.ndarray) else jnp
             out["u"] = xp.stack([v for f, v in rows.items() if f.startswith("u.")], axis=1)
-        return State(out | {name: s[k] * _scalar_scale(name, self.scales) for k, name in enumerate(self.scalars)})
+        return State(out | {name: s[k] * self._scalar_scale(name) for k, name in enumerate(self.scalars)})
 
     def drive(self, **given: tuple[str, float]) -> Drive:
-        """What acts on the global scalars, e.g. drive(V=("load", current [A])) or drive(V=("value", 3.4))."""
+        """What acts on the global scalars, e.g. drive(V=("load", current [A])) or drive(V=("value", 3.4)).
+
+        What kinematics and constraints give or load comes on top.
+        """
+        given = dict.fromkeys((*self.kinematics.values(), *(m.name for m in self.motions)), ("value", 0.0)) | given
         prescribed = np.array([given.get(name, ("load", 0.0))[0] == "value" for name in self.scalars], bool)
         sizes = [
-            _scalar_scale(name, self.scales) if fix else _load_scale(name, self.scales)
+            self._scalar_scale(name) if fix else self.load_scale(name)
             for name, fix in zip(self.scalars, prescribed, strict=True)
         ]
         value = [given.get(name, ("load", 0.0))[1] / size for name, size in zip(self.scalars, sizes, strict=True)]
         return Drive(jnp.asarray(prescribed), jnp.asarray(value, dtype=float))
+
+    def _scalar_scale(self, name: str) -> float:
+        sizes = {m.name: m.size for m in self.motions}
+        return sizes[name] if name in sizes else self.scales.of(SCALAR_UNITS.get(name, "1"))
+
+    def load_scale(self, name: str) -> float:
+        """Size of what is conjugate to a global scalar, in SI: a current to a voltage, a work to a strain."""
+        return self.scales.of("A") if name == "V" else self.scales.of("J") / self._scalar_scale(name)
+
+    @property
+    def acted(self) -> tuple[str, ...]:
+        """Global scalars that kinematics or constraints give a value to, or a load."""
+        named = {*self.kinematics.values(), *self.kinematics.loads(), *(m.name for m in self.motions)}
+        return tuple(name for name in self.scalars if name in named)
+
+    def acting(self, t: Any) -> Float[Array, " m"]:
+        """What kinematics and constraints give to the global scalars, or load them with, at a scaled time; scaled."""
+        kinematics = self.scales.apply(self.kinematics)
+        found = {name: value_at(value, t) for name, value in kinematics.values().items()}
+        for name, load in kinematics.loads().items():
+            found[name] = value_at(load, t) * self.length / self.scales.length
+        found |= {m.name: m.course(t * self.scales.of("s")) / m.size for m in self.motions}
+        return jnp.stack([jnp.asarray(found.get(name, 0.0), float) for name in self.scalars])
+
+    def moments(self) -> Float[np.ndarray, " n"]:
+        """When courses of time have a kink [s]."""
+        return moments((self.potentials, self.kinematics, self.motions))
 
     # --- residual and tangent -----------------------------------------------------------------------------------
 
@@ -372,8 +448,9 @@ def residual(problem: Problem, x, rate: Packed, prev: Packed, t, dt, drive: Driv
 
     fields, n = now[0].shape
     R, r = over_slices(problem, add, assembly.no_residual(fields, n, len(now[1])))
-    loaded = r - drive.value * jnp.where(_rated(problem), dt, 1.0)
-    r = jnp.where(drive.prescribed, now[1] - drive.value, loaded)
+    value = acting(problem, drive, t)
+    loaded = r - value * jnp.where(_rated(problem), dt, 1.0)
+    r = jnp.where(drive.prescribed, now[1] - value, loaded)
     return jnp.concatenate([problem.lift.reduce(jnp.concatenate(R)), r])
 
 
@@ -388,9 +465,15 @@ def action(
     def part_of(part):
         return assembly.directional(part.terms, part.parameters(), now, moved, rate, prev, t, dt)
 
-    load = drive.value * jnp.where(_rated(problem), dt, 1.0)
-    row = jnp.where(drive.prescribed, now[1] - drive.value, -load)
+    value = acting(problem, drive, t)
+    load = value * jnp.where(_rated(problem), dt, 1.0)
+    row = jnp.where(drive.prescribed, now[1] - value, -load)
     return summed(problem, part_of) + jnp.sum(along * row)
+
+
+def acting(problem: Problem, drive: Drive, t) -> Float[Array, " m"]:
+    """The values of prescribed global scalars and the loads on the others, at a scaled time."""
+    return drive.value + problem.acting(t) if problem.acted else drive.value
 
 
 def constants(problem: Problem, now: Packed) -> tuple[assembly.Values, assembly.Values]:
@@ -427,7 +510,8 @@ def driven(border: Border, drive: Drive) -> Border:
 def expand(problem: Problem, x: Float[Array, " N"]) -> Packed:
     """Reduced unknowns to all nodal values and scalars."""
     n = problem.lift.size
-    Z = problem.lift.expand(x[:n]).reshape(len(problem.fields), -1)
+    motions = x[x.shape[0] - len(problem.motions) :]  # the last of the scalars
+    Z = problem.lift.expand(x[:n], motions).reshape(len(problem.fields), -1)
     return Z, x[n:]
 
 
@@ -600,14 +684,40 @@ def _analyse(raw, scales, domains, members, names, scalars) -> tuple[Term, ...]:
     )
 
 
-def _used(terms, names, scalars, dim):
+def _over_scales(lift: Lift, constraints, sizes) -> Lift:
+    """The values of motions in scaled units: those of a course with a unit are pure numbers already."""
+    courses = [c for c in constraints if isinstance(c, Fixed) and c.moves]
+    every = np.repeat(sizes, len(lift.index) // len(sizes))
+    moving = [shape if c.course is None else shape / every for shape, c in zip(lift.moving, courses, strict=True)]
+    return dataclasses.replace(lift, moving=tuple(moving))
+
+
+def _length(kinematics: AbstractKinematics, points: Float[Array, "n dim"]) -> Any:
+    """Of the body along the axis that it is bent about [m]."""
+    return None if kinematics.bending is None else jnp.ptp(points[:, kinematics.bending.along])
+
+
+def _check_ends(mesh, lift: Lift, rows, bending) -> None:
+    """A nodal displacement that may stretch along the axis would undo what the global scalars do."""
+    k, n = bending.along, len(mesh.points)
+    x = mesh.points[:, k] / np.ptp(mesh.points[:, k])
+    index = np.asarray(lift.index)[rows[f"u.{AXES[k]}"] * n :][:n]
+    _, first, group = np.unique(index, return_index=True, return_inverse=True)
+    if np.allclose(x, x[first][group], atol=1e-9):
+        raise ChemomechError(
+            f"A body bent about {AXES[k]} has free ends there: its displacements would undo every stretch. Add "
+            f'Periodic("{AXES[k]}"), or hold both ends along it: Fixed("u.{AXES[k]}", on=...).'
+        )
+
+
+def _used(terms, names, scalars, dim, always=()):
     touched = {index for term in terms for (p, q), _ in term.entries for index in (p, q)}
     width = dim + 1
     fields = {k // width for k in touched if k < len(names) * width}
     kept = tuple(name for k, name in enumerate(names) if k in fields)
     if any(name.startswith("u.") for name in kept):
         kept = tuple(name for name in names if name in kept or name.startswith("u."))
-    return kept, tuple(s for k, s in enumerate(scalars) if len(names) * width + k in touched)
+    return kept, tuple(s for k, s in enumerate(scalars) if s in always or len(names) * width + k in touched)
 
 
 def _coupled(term: Term, fields: int) -> set[tuple[int, int]]:
@@ -622,15 +732,6 @@ def _rated(problem: Problem) -> np.ndarray:
 
 def _field_scale(name: str, scales: Scales) -> float:
     return scales.of(FIELD_UNITS[name.split(".")[0]])
-
-
-def _scalar_scale(name: str, scales: Scales) -> float:
-    return scales.of(SCALAR_UNITS.get(name, "1"))
-
-
-def _load_scale(name: str, scales: Scales) -> float:
-    """Loads are conjugate to their scalar: a current to a voltage, a work to a strain."""
-    return scales.of("A") if name == "V" else scales.of("J") / _scalar_scale(name, scales)
 
 
 def _check_homogeneous(potentials, host, scales) -> None:

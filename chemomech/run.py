@@ -126,6 +126,7 @@ class Run:
         self.endings: list[str] = []
         self.ladder = Ladder(evolution, self._warn)
         self.stability = _Stability.of(self.problem)
+        self.moments = self.problem.moments()
         self.observe, self.observed, self.record = dict(observe or {}), [], record
         self.tape: Tape = Tape(evolution, self.stepper, Stored(np.zeros(0), 0), observe=self.observe)
 
@@ -274,12 +275,14 @@ class Run:
                 self._warn(f"{trial.reason}. Trying a smaller step, dt = {dt:.3g} s.")
 
     def _limited(self, dt: float, step: AbstractStep) -> float:
-        """No further than the step's time limit, and no faster than an instability of a uniform state grows."""
+        """No further than the step's time limit and the next kink of a course, nor than an instability has grown."""
         cursor = self.cursor
         filling = abs(self._filling_rate())
         dt = min(dt, self.control.dt_max, self.control.soc_max / filling if filling > 0 else np.inf)
         dt = self._stable(dt)
         left = step.stops.get("time", np.inf) - (cursor.time - cursor.started)
+        ahead = self.moments - cursor.time
+        left = min([left, *ahead[ahead > 1e-9 * self.moments]])
         if dt >= left * (1 - 1e-9):
             return left
         return left / 2 if dt > 0.5 * left else dt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import functools
 import inspect
@@ -34,6 +35,18 @@ def dimension(unit: str) -> tuple[float, ...]:
     return tuple(float(exponents.get(name, 0)) for name in BASE)
 
 
+class AbstractQuantity(eqx.Module):
+    """What may stand for a number with a unit, such as a course of time; knows what its own parts are."""
+
+    @abc.abstractmethod
+    def parsed(self, unit: str, name: str) -> AbstractQuantity:
+        """With its texts in SI, for a parameter of a unit and a name."""
+
+    @abc.abstractmethod
+    def scaled(self, scales: Scales, unit: str) -> AbstractQuantity:
+        """Over the scales, for a parameter of a unit."""
+
+
 def parse(value: Any, unit: str, *, name: str = "value") -> Any:
     """The SI number of a quantity: "40 nm" with unit "m" gives 4e-8; numbers are taken as SI already.
 
@@ -44,6 +57,8 @@ def parse(value: Any, unit: str, *, name: str = "value") -> Any:
     """
     if isinstance(value, str):
         return np.float64(_parse_text(value, unit, name))
+    if isinstance(value, AbstractQuantity):
+        return value.parsed(unit, name)
     if isinstance(value, list | tuple):
         return np.array([parse(v, unit, name=name) for v in value], dtype=np.float64)
     if isinstance(value, bool):
@@ -192,12 +207,20 @@ def _scaled(node: Any, scales: Scales) -> Any:
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
         if field.metadata.get("unit") is not None and value is not None:
-            size = scales.of(field.metadata["unit"])
-            value = jax.tree.map(lambda leaf, size=size: leaf / size, value)
+            value = _over(value, scales, field.metadata["unit"])
         else:
             value = _scaled(value, scales)
         object.__setattr__(new, field.name, value)
     return new
+
+
+def _over(value: Any, scales: Scales, unit: str) -> Any:
+    size = scales.of(unit)
+
+    def over(leaf):
+        return leaf.scaled(scales, unit) if isinstance(leaf, AbstractQuantity) else leaf / size
+
+    return jax.tree.map(over, value, is_leaf=lambda v: isinstance(v, AbstractQuantity))
 
 
 def declared_parameters(tree: Any, path: str = "") -> list[tuple[str, Any, str, str]]:
@@ -210,7 +233,9 @@ def declared_parameters(tree: Any, path: str = "") -> list[tuple[str, Any, str, 
     for field in dataclasses.fields(tree):
         value, where = getattr(tree, field.name), f"{path}.{field.name}".lstrip(".")
         if field.metadata.get("unit") is not None:
-            rows += [(where, value, field.metadata["unit"], field.metadata["doc"])] if value is not None else []
+            values = {f"{where}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {where: value}
+            unit, doc = field.metadata["unit"], field.metadata["doc"]
+            rows += [(place, v, unit, doc) for place, v in values.items() if v is not None]
         else:
             rows += declared_parameters(value, where)
     return rows

@@ -251,3 +251,61 @@ def test_a_geometry_may_be_the_mesh(table):
     assert mesh.order == table.get("order", 1)
     np.testing.assert_array_equal(mesh.points[: len(direct.points)], direct.points)
     assert set(mesh.facet_sets) == set(direct.facet_sets)
+
+
+LOADED = """
+host = { c_max = "22904 mol/m^3" }
+mesh = { kind = "Rectangle", lx = "40 nm", ly = "20 nm", nx = 4, ny = 2 }
+initial = 0.5
+kinematics = { kind = "PlaneStrain", thickness = "1 nm", mean_strain = ["zz"], given = { zz = "0.1 %" }, bending = { \
+kind = "Bending", axial = "free", neutral = "10 nm", curvature = { kind = "Load", value = "1 nN nm" } } }
+[[potentials]]
+kind = "Stored"
+[potentials.psi]
+kind = "Strained"
+strain = { kind = "Dislocations", positions = [["5 nm", "5 nm"]], burgers = [["0.5 nm", "0 nm"]], core = "1 nm" }
+psi = [{ kind = "LinearElastic.isotropic", E = "100 GPa", nu = 0.3, eigenstrain = { kind = "Vegard", strain = 0.01 } },
+       { kind = "RegularSolution", chi = 0.0 }]
+[[potentials]]
+kind = "Storage"
+[[potentials]]
+kind = "Traction"
+on = "top"
+vector = { kind = "Course", times = ["0 s", "1 ms"], values = [["0 Pa", "0 Pa"], ["0 Pa", "1 MPa"]] }
+[[constraints]]
+kind = "Periodic"
+axis = "x"
+[[constraints]]
+kind = "Fixed"
+field = "u.y"
+on = "bottom"
+value = { kind = "Course", times = ["0 s", "1 ms"], values = ["0 nm", "0.1 nm"] }
+[[protocol]]
+kind = "Closed"
+until = { time = "2 ms" }
+"""
+
+
+def test_loads_courses_and_dislocations_come_from_tables():
+    """Each with its units; a number without one is refused, wherever it stands."""
+    tree = tomllib.loads(LOADED)
+    made = config.build(tree)
+    assert made.problem.scalars == ("strain_zz", "axial", "curvature", "fixed_1")
+    np.testing.assert_array_equal(made.problem.moments(), [0.0, 1e-3])
+    acting = np.asarray(made.problem.acting(1e-3 / made.problem.scales.of("s")))
+    size = made.problem.load_scale("curvature")
+    np.testing.assert_allclose(
+        acting, [1e-3, 0.0, 1e-18 * 40e-9 / size, 1e-10 / made.problem.scales.of("m")], rtol=1e-9
+    )
+    rows = {row.path: row.value for row in inspection.values_of(made)}
+    assert rows["kinematics.bending.curvature"] == "load 1e-18"
+    assert rows["kinematics.bending.axial"] == "free"
+    assert rows["kinematics.given.zz"] == "0.001"
+    assert rows["potentials.2.vector"] == "0, 0 at 0 us, 0, 1e+06 at 1 ms"
+    tree["constraints"][1]["value"]["values"][1] = 0.1
+    with pytest.raises(ConfigError, match=r"constraints\[1\].value.values\[1\] = 0.1 has a missing unit"):
+        config.build(tree)
+    tree["constraints"][1]["value"]["values"][1] = "0.1 nm"
+    tree["kinematics"]["bending"]["curvature"]["value"] = "1 nN"
+    with pytest.raises(UnitError, match="curvature"):
+        config.build(tree)

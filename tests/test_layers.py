@@ -9,12 +9,13 @@ ROOT = Path(__file__).parents[1] / "chemomech"
 BELOW = {
     "errors": set(),
     "units": {"errors"},
+    "courses": {"errors", "units"},
     "tensors": {"errors"},
     "density": {"errors", "units", "tensors"},
-    "fem": {"errors", "units"},
+    "fem": {"errors", "units", "courses"},
     "solve": {"errors"},
     "geometry": {"errors", "units", "fem"},
-    "physics": {"errors", "units", "tensors", "density"},
+    "physics": {"errors", "units", "courses", "tensors", "density"},
     "thermo": {"errors", "units", "tensors", "density", "physics", "materials"},
     "materials": {"errors", "units", "tensors", "density", "physics"},
 }

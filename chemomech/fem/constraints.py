@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -14,6 +15,7 @@ from scipy.linalg import qr
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ..courses import Course
 from ..errors import ChemomechError
 from ..units import FIELD_UNITS, parse
 from .mesh import Mesh, periodic_pairs
@@ -26,6 +28,7 @@ class Links(eqx.Module):
     values: Float[np.ndarray, " a"]
     slave: Int[np.ndarray, " b"]
     master: Int[np.ndarray, " b"]
+    moves: bool = eqx.field(static=True, default=False)  # are the values factors of a course of time?
 
 
 def _links(fixed=(), values=(), slave=(), master=()) -> Links:
@@ -42,6 +45,8 @@ class AbstractConstraint(eqx.Module):
 
 def _plain(value: Any) -> Any:
     """An array as a list: constraints are read when a problem is built, and are no part of its gradient."""
+    if isinstance(value, Course):
+        return jax.tree.map(_plain, value)
     return (
         value.tolist()
         if isinstance(value, np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
@@ -55,20 +60,38 @@ class Fixed(AbstractConstraint):
     Args:
         field: "c", "mu", "u.x", "u.y", "u.z", or "u" for all components.
         on: name of a facet or cell set, or None for every node.
-        value: SI number, text with a unit, one value per node of the set, or a function of the points [m].
+        value: SI number, text with a unit, one value per node of the set, a function of the points [m], or a `Course`
+            of one value for all nodes.
+        course: `Course` of a factor [1] that the values are multiplied by.
 
     Raises:
-        ChemomechError: there are more or fewer values than nodes.
+        ChemomechError: there are more or fewer values than nodes, or two courses.
     """
 
     field: str
     on: str | None = None
     value: Any = eqx.field(default=0.0, converter=_plain)
+    course: Course | None = eqx.field(default=None, converter=_plain)
+
+    def __check_init__(self):
+        if self.course is not None and isinstance(self.value, Course):
+            raise ChemomechError(f"Fixed {self.field}: value and course are both a Course.")
+
+    @property
+    def moves(self) -> bool:
+        """Whether the values change with time."""
+        return self.course is not None or isinstance(self.value, Course)
+
+    def motion(self) -> tuple[Course, str]:
+        """The course that the values follow, in SI, and its unit."""
+        unit = FIELD_UNITS[self.field.split(".")[0]] if self.course is None else "1"
+        return (self.value if self.course is None else self.course).parsed(unit, "Fixed"), unit
 
     def links(self, mesh: Mesh, rows: dict[str, int]) -> Links:
         """Prescribed values on every node of the set."""
         nodes = np.arange(len(mesh.points)) if self.on is None else np.asarray(mesh.nodes_of(self.on))
-        value = self.value(mesh.points[nodes]) if callable(self.value) else self.value
+        given = 1.0 if isinstance(self.value, Course) else self.value
+        value = given(mesh.points[nodes]) if callable(given) else given
         names = components(self.field, rows)
         if isinstance(value, str):
             value = parse(value, FIELD_UNITS[names[0].split(".")[0]], name="Fixed.value")
@@ -79,7 +102,8 @@ class Fixed(AbstractConstraint):
                 "Give one number, or one for each node of the set."
             )
         dofs = np.concatenate([rows[name] * len(mesh.points) + nodes for name in names])
-        return _links(dofs, np.concatenate([np.broadcast_to(values, nodes.shape) for _ in names]))
+        links = _links(dofs, np.concatenate([np.broadcast_to(values, nodes.shape) for _ in names]))
+        return dataclasses.replace(links, moves=self.moves)
 
 
 class Pinned(AbstractConstraint):
@@ -159,15 +183,19 @@ def components(field: str, rows: dict[str, int]) -> list[str]:
 
 
 class Lift(eqx.Module):
-    """z = T y + b: reduced unknowns to all nodal unknowns, each dof following at most one reduced unknown."""
+    """z = T y + b + M m: reduced unknowns to all nodal unknowns, each dof following at most one reduced unknown."""
 
     index: Int[Array, " full"]  # reduced number, or `size` for a prescribed dof
     offset: Float[Array, " full"]  # in the units that the caller scaled to
     size: int = eqx.field(static=True)
+    moving: tuple[Float[Array, " full"], ...] = ()  # values of a unit of each motion
 
-    def expand(self, y: Float[Array, " reduced"]) -> Float[Array, " full"]:
-        """All nodal values from the reduced unknowns."""
-        return jnp.append(y, 0.0)[self.index] + self.offset
+    def expand(self, y: Float[Array, " reduced"], motions: Any = ()) -> Float[Array, " full"]:
+        """All nodal values from the reduced unknowns and how far each motion is."""
+        z = jnp.append(y, 0.0)[self.index] + self.offset
+        for shape, far in zip(self.moving, motions, strict=True):
+            z = z + far * shape
+        return z
 
     def increment(self, y: Float[Array, " reduced"]) -> Float[Array, " full"]:
         """T y, without the offset."""
@@ -205,6 +233,7 @@ def build_lift(
     value = np.full(total, np.nan)
     for link in links:
         _prescribe(value, root, link, mesh, list(rows))
+    moving = _moving(root, links, mesh, list(rows))
     notes: list[str] = []
     if rigid is not None:
         notes = _pin(value, root, mesh, rows, rigid)
@@ -214,7 +243,33 @@ def build_lift(
     index = np.full(total, len(leaders))
     index[free] = np.searchsorted(leaders, root[free])
     offset = np.where(free, 0.0, group_value) / np.repeat(scales, n)
-    return Lift(jnp.asarray(index), jnp.asarray(offset), len(leaders)), notes
+    moving = tuple(jnp.asarray(shape) for shape in moving)  # over the scales of fields by the caller
+    return Lift(jnp.asarray(index), jnp.asarray(offset), len(leaders), moving), notes
+
+
+def _moving(root, links, mesh, names):
+    """The values that each link with a course gives to all dofs, per unit of the course.
+
+    Raises:
+        ChemomechError: such a dof is prescribed by another constraint too.
+    """
+    out = []
+    for link in links:
+        if not link.moves:
+            continue
+        value, others = np.zeros(len(root)), [o.fixed for o in links if o is not link]
+        value[root[link.fixed]] = link.values
+        taken = np.isin(root[link.fixed], root[np.concatenate([np.zeros(0, int), *others])])
+        if taken.any():
+            row, node = divmod(int(link.fixed[np.argmax(taken)]), len(mesh.points))
+            raise ChemomechError(
+                f"{names[row]} at node {node} follows a Course and is prescribed by another constraint too. "
+                "Make the two sets disjoint."
+            )
+        held = np.zeros(len(root), bool)
+        held[root[link.fixed]] = True
+        out.append(np.where(held[root], value[root], 0.0))
+    return out
 
 
 def values_taken(
@@ -251,7 +306,7 @@ def _union(total, links):
 def _prescribe(value, root, link, mesh, names):
     if not np.all(np.isfinite(link.values)):
         raise ChemomechError("A Fixed constraint has a value that is not a finite number: check its `value`.")
-    for dof, new in zip(link.fixed, link.values, strict=True):
+    for dof, new in zip(link.fixed, 0.0 * link.values if link.moves else link.values, strict=True):
         old = value[root[dof]]
         if not np.isnan(old) and abs(old - new) > 1e-12 * max(1e-300, abs(old), abs(new)):
             row, node = divmod(int(dof), len(mesh.points))

@@ -12,11 +12,11 @@ from jaxtyping import Float
 from ..density import AbstractFreeEnergy, Scalar
 from ..errors import ChemomechError
 from ..tensors import Tensor, Vector, add
-from ..units import param
+from ..units import param, parse
 from . import checks
+from .bending import AXES, AbstractBending, Free, Load
 from .plane_stress import Relaxed
 
-AXES = "xyz"
 STRAINS = ("xx", "yy", "zz", "yz", "xz", "xy")
 
 
@@ -24,16 +24,31 @@ class AbstractKinematics(eqx.Module):
     """How nodal values become c, grad c, H, ... at a point, and what volume a point stands for.
 
     `mean_strain` names components of a uniform strain that are global unknowns, added to the displacement gradient:
-    ("zz",) is generalised plane strain, ("xx", "yy", "xy") frees the mean strain of a periodic cell.
+    ("zz",) is generalised plane strain, ("xx", "yy", "xy") frees the mean strain of a periodic cell. `given` holds some
+    of them at values, constant or a `Course` in time. `bending` adds a stretch and curvatures of a long body.
     """
 
     mean_strain: eqx.AbstractVar[tuple[str, ...]]
+    given: eqx.AbstractVar[dict[str, Any]]
+    bending: eqx.AbstractVar[AbstractBending | None]
     dim: ClassVar[int]
 
     @property
     def scalars(self) -> tuple[str, ...]:
         """Global unknowns that the kinematics add to the problem."""
-        return tuple(f"strain_{name}" for name in self.mean_strain)
+        bent = () if self.bending is None else tuple(self.bending.parts)
+        return (*(f"strain_{name}" for name in self.mean_strain), *bent)
+
+    def values(self) -> dict[str, Any]:
+        """Those of the global unknowns that are given, by name: numbers or courses."""
+        parts = {} if self.bending is None else self.bending.parts
+        given = {name: part for name, part in parts.items() if not isinstance(part, Free | Load)}
+        return {f"strain_{name}": value for name, value in self.given.items()} | given
+
+    def loads(self) -> dict[str, Any]:
+        """Forces and moments on global unknowns, by name: numbers or courses."""
+        parts = {} if self.bending is None else self.bending.parts
+        return {name: part.value for name, part in parts.items() if isinstance(part, Load)}
 
     @abc.abstractmethod
     def weight(self, x: Vector) -> Scalar:
@@ -74,16 +89,32 @@ class AbstractKinematics(eqx.Module):
         for name in self.mean_strain:
             for key in {name, name[::-1]}:
                 H[key] = add(H.get(key, 0.0), scalars[f"strain_{name}"])
+        bent = {} if self.bending is None else self.bending.gradient(scalars, x)
+        for key, value in bent.items():
+            H[key] = add(H.get(key, 0.0), value)
         return Tensor(**H)
 
     def __check_init__(self):
         unknown = [name for name in self.mean_strain if name not in STRAINS]
         if unknown:
             raise ChemomechError(f"mean_strain names {unknown}; the components are {', '.join(STRAINS)}.")
+        strange = [name for name in self.given if name not in self.mean_strain]
+        if strange:
+            raise ChemomechError(f"given names {strange}, but mean_strain is {self.mean_strain}: name them there too.")
+        if self.bending is not None and self.bending.dim != self.dim:
+            kinds = {2: "Bending", 3: "WireBending"}
+            raise ChemomechError(f"{type(self).__name__} is bent by {kinds[self.dim]}, not {kinds[self.bending.dim]}.")
 
 
 def _strain_names(names: Any) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _given() -> Any:
+    def convert(values):
+        return {name: parse(value, "1", name=f"given.{name}") for name, value in dict(values).items()}
+
+    return eqx.field(default_factory=dict, converter=convert, metadata={"unit": "1", "doc": "given mean strain"})
 
 
 class _Plane(AbstractKinematics):
@@ -108,10 +139,14 @@ class PlaneStrain(_Plane):
     Args:
         thickness: [m].
         mean_strain: uniform strain components that are global unknowns.
+        given: values of some of them: number, or `Course` in time [1].
+        bending: a `Bending`: stretch and curvature of a strip.
     """
 
     thickness: Scalar = param("m", default=1.0)
     mean_strain: tuple[str, ...] = eqx.field(static=True, default=(), converter=_strain_names)
+    given: dict[str, Any] = _given()
+    bending: AbstractBending | None = None
     dim: ClassVar[int] = 2
 
 
@@ -121,10 +156,14 @@ class GeneralisedPlaneStrain(_Plane):
     Args:
         thickness: [m].
         mean_strain: uniform strain components that are global unknowns.
+        given: values of some of them: number, or `Course` in time [1].
+        bending: a `Bending`: stretch and curvature of a strip.
     """
 
     thickness: Scalar = param("m", default=1.0)
     mean_strain: tuple[str, ...] = eqx.field(static=True, default=("zz",), converter=_strain_names)
+    given: dict[str, Any] = _given()
+    bending: AbstractBending | None = None
     dim: ClassVar[int] = 2
 
 
@@ -134,10 +173,14 @@ class PlaneStress(_Plane):
     Args:
         thickness: [m].
         mean_strain: uniform in-plane strain components that are global unknowns.
+        given: values of some of them: number, or `Course` in time [1].
+        bending: a `Bending`: stretch and curvature of a strip.
     """
 
     thickness: Scalar = param("m", default=1.0)
     mean_strain: tuple[str, ...] = eqx.field(static=True, default=(), converter=_strain_names)
+    given: dict[str, Any] = _given()
+    bending: AbstractBending | None = None
     dim: ClassVar[int] = 2
 
     def relaxed(self, psi: AbstractFreeEnergy) -> AbstractFreeEnergy:
@@ -149,6 +192,8 @@ class Axisymmetric(AbstractKinematics):
     """x is the radius and y the axis; the hoop strain is u_r / r. A body of revolution, 2 pi r dr dz."""
 
     mean_strain: tuple[str, ...] = eqx.field(static=True, default=(), converter=_strain_names)
+    given: dict[str, Any] = _given()
+    bending: None = eqx.field(static=True, default=None, init=False)  # a body of revolution stays one
     dim: ClassVar[int] = 2
 
     def weight(self, x: Vector) -> Scalar:
@@ -170,9 +215,13 @@ class Solid(AbstractKinematics):
 
     Args:
         mean_strain: uniform strain components that are global unknowns.
+        given: values of some of them: number, or `Course` in time [1].
+        bending: a `WireBending`: stretch, curvatures and twist of a wire.
     """
 
     mean_strain: tuple[str, ...] = eqx.field(static=True, default=(), converter=_strain_names)
+    given: dict[str, Any] = _given()
+    bending: AbstractBending | None = None
     dim: ClassVar[int] = 3
 
     def weight(self, x: Vector) -> Scalar:

@@ -1,0 +1,71 @@
+"""Stress-free strains that do not depend on composition: misfit with a substrate, dislocations."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import equinox as eqx
+
+from ..courses import Course, value_at
+from ..density import AbstractFreeEnergy, Local, PerCell, Scalar
+from ..tensors import Sym, Tensor, Vector
+from ..units import parse
+from .eigenstrain import as_sym, symmetric
+from .stored import summed
+
+
+class AbstractStrainField(eqx.Module):
+    """A stress-free strain as a function of position."""
+
+    @abc.abstractmethod
+    def __call__(self, x: Vector) -> Sym:
+        """The strain at a point [1]."""
+
+
+def _strain(value: Any) -> Any:
+    """Components of a strain, a course of them, or a field."""
+    if isinstance(value, AbstractStrainField):
+        return value
+    if isinstance(value, Course):
+        values = parse(value.values, "1", name="strain")
+        return Course(value.times, symmetric(PerCell(values)).values)
+    return symmetric(value)
+
+
+class Strained(AbstractFreeEnergy):
+    """psi(eps - eps_pre): an energy whose stress-free state is strained, in the axes in which it is written
+
+    Around an `Oriented` energy the strain is in laboratory axes, within it in crystal axes. A film that grew on a
+    substrate whose lattice is larger by a misfit m in both directions has eps_pre = -m there, next to a substrate that
+    has none; on a rigid one its base is held, `Fixed("u", on=...)`, or its in-plane strains are given in `mean_strain`.
+
+    Args:
+        psi: an energy, or a list of them.
+        strain: eps_pre as 1, 3, 6 or 3 x 3 numbers, a `PerCell` or `Course` of these, or a field such as
+            `Dislocations` [1].
+    """
+
+    psi: AbstractFreeEnergy = eqx.field(converter=summed)
+    strain: Any = eqx.field(converter=_strain)
+
+    @property
+    def name(self) -> str:
+        """The inner energy's column in the ledger."""
+        return self.psi.name
+
+    @property
+    def domain(self) -> tuple[float, float] | None:
+        """The inner energy's domain."""
+        return self.psi.domain
+
+    def __call__(self, s: Local) -> Scalar:
+        if isinstance(self.strain, AbstractStrainField):
+            strain = self.strain(s.x)
+        else:
+            strain = as_sym(value_at(self.strain, s.t))
+        return self.psi(s.replace(H=s.H - Tensor(*(e for row in strain.rows() for e in row))))
+
+    def terms(self) -> tuple[AbstractFreeEnergy, ...]:
+        """One strained energy per inner part."""
+        return tuple(eqx.tree_at(lambda strained: strained.psi, self, term) for term in self.psi.terms())
