@@ -3,6 +3,7 @@
 from .chemical import DoubleWell, RedlichKister, RegularSolution, TabulatedOCV
 from .eigenstrain import AbstractEigenstrain, BowedVegard, TabulatedEigenstrain, Vegard
 from .elastic import LinearElastic
+from .finite_strain import AbstractFiniteElastic, Hencky, NeoHookean
 from .gradient import GradientEnergy
 from .interface import (
     AbstractExchangeCurrent,
@@ -10,6 +11,7 @@ from .interface import (
     ButlerVolmer,
     ConstantExchange,
     SurfaceEnergy,
+    SurfaceStress,
     SymmetricExchange,
     TransitionStateExchange,
     Wetting,
@@ -19,12 +21,24 @@ from .kinematics import Axisymmetric, GeneralisedPlaneStrain, PlaneStrain, Plane
 from .landau import SquareToRectangle
 from .orientation import Orientation, Oriented, rotation_matrix
 from .stored import Stored
-from .transport import AbstractMobility, Amount, DegenerateMobility, Diffusion, Storage, UniformMobility
+from .swelling import AbstractSwelling, LogarithmicSwelling, VolumeSwelling
+from .transport import (
+    AbstractMobility,
+    ActivatedMobility,
+    Amount,
+    DegenerateMobility,
+    Diffusion,
+    Storage,
+    UniformMobility,
+)
 
 __all__ = [
     "AbstractEigenstrain",
     "AbstractExchangeCurrent",
+    "AbstractFiniteElastic",
     "AbstractMobility",
+    "AbstractSwelling",
+    "ActivatedMobility",
     "Amount",
     "Axisymmetric",
     "BazantExchange",
@@ -36,7 +50,10 @@ __all__ = [
     "DoubleWell",
     "GeneralisedPlaneStrain",
     "GradientEnergy",
+    "Hencky",
     "LinearElastic",
+    "LogarithmicSwelling",
+    "NeoHookean",
     "Orientation",
     "Oriented",
     "PlaneStrain",
@@ -48,12 +65,14 @@ __all__ = [
     "Storage",
     "Stored",
     "SurfaceEnergy",
+    "SurfaceStress",
     "SymmetricExchange",
     "TabulatedEigenstrain",
     "TabulatedOCV",
     "TransitionStateExchange",
     "UniformMobility",
     "Vegard",
+    "VolumeSwelling",
     "Wetting",
     "overpotential",
     "rotation_matrix",
