@@ -33,6 +33,7 @@ from .physics.eigenstrain import AbstractEigenstrain
 from .physics.interface import AbstractExchangeCurrent
 from .physics.plane_stress import Relaxed
 from .physics.stored import summed
+from .physics.swelling import AbstractSwelling
 from .physics.transport import AbstractMobility, Amount
 from .problem import CURVATURES, Problem, State, expand, restrict
 from .protocol import AbstractStep, Protocol
@@ -51,7 +52,7 @@ TOP = (
 )  # fmt: skip
 EXPECTED: dict[str, type] = {
     "psi": AbstractFreeEnergy, "eigenstrain": AbstractEigenstrain, "exchange": AbstractExchangeCurrent,
-    "mobility": AbstractMobility, "linear": AbstractLinearSolver, "test": AbstractTest,
+    "mobility": AbstractMobility, "swelling": AbstractSwelling, "linear": AbstractLinearSolver, "test": AbstractTest,
     "shape": AbstractShape, "goal": AbstractGoal,
 }  # fmt: skip
 NO_KINDS = (Local, PerCell, Problem, State, Tensor, Vector, Relaxed, design.Experiment)  # modules that no config makes
@@ -60,7 +61,7 @@ UNITS = {
     **dict.fromkeys(("E", "G", "K", "c11", "c22", "c33", "c44", "c55", "c66", "c12", "c13", "c23"), "Pa"),
     **dict.fromkeys(("lx", "ly", "lz", "origin", "correlation", "length", "base", "centres"), "m"),
     **dict.fromkeys(("dt_min", "dt_max", "dt_start"), "s"),
-    **{"nu": "1", "current": "A", "voltage": "V", "U": "V", "angle": "rad", "gamma": "J/m^2"},
+    **{"nu": "1", "current": "A", "voltage": "V", "U": "V", "angle": "rad", "gamma": "J/m^2", "tau": "N/m"},
     **{"omega": "m^3/mol", "c_max": "mol/m^3"},
 }
 OWN_UNITS = {("GradientEnergy", "kappa")} | {  # the constructor takes two units and decides, or the word "free"

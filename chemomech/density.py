@@ -107,6 +107,7 @@ class AbstractFreeEnergy(eqx.Module):
 
     name: ClassVar[str] = "other"  # its column in the energy ledger
     domain: ClassVar[tuple[float, float] | None] = None  # open interval that c must stay in
+    finite: ClassVar[bool] = False  # of the deformation gradient I + H, whatever its size, not of small strain
 
     @abc.abstractmethod
     def __call__(self, s: Local) -> Scalar:
@@ -124,6 +125,11 @@ class Sum(AbstractFreeEnergy):
     """psi = sum of its parts."""
 
     parts: tuple[AbstractFreeEnergy, ...]
+
+    @property
+    def finite(self) -> bool:
+        """Whether any part is."""
+        return any(part.finite for part in self.parts)
 
     def __call__(self, s: Local) -> Scalar:
         return sum((part(s) for part in self.parts[1:]), self.parts[0](s))

@@ -25,7 +25,7 @@ from .fem.slices import Slicing, chunks, over_chunks, over_slices, summed
 from .physics.interface import ButlerVolmer
 from .physics.kinematics import AXES, AbstractKinematics, PlaneStrain, Solid
 from .physics.stored import Stored
-from .tensors import Tensor, Vector
+from .tensors import IDENTITY, Sym, Tensor, Vector
 from .units import FIELD_UNITS, Scales
 
 CURVATURES = ("curvature", "curvature_x", "curvature_y", "curvature_z", "twist")
@@ -545,25 +545,32 @@ def with_energies(total: dict[str, Any], term: Term, params: Any, densities) -> 
 
 
 def densities_and_stress(problem: Problem, term: Term, params: Any, now: Packed):
-    """Stored energies of a term at its points, (name, density), and its part of the stress d psi / d strain, if any."""
+    """Stored energies of a term at its points, (name, density), and its part of Cauchy's stress, if any."""
     s, shape = _local(problem, term, params, now), term.domain.weight.shape
     energies = [energy for p in params[0] for energy in p.stored()]
 
-    def densities(s):
-        return [(energy.name, jnp.broadcast_to(energy(s), shape)) for energy in energies]
-
     if not has_stress(problem, term, params[0]):
-        return densities(s), None
+        return [(energy.name, jnp.broadcast_to(energy(s), shape)) for energy in energies], None
     H = jax.tree.map(lambda a: jnp.broadcast_to(jnp.asarray(a, float), shape), _dense(s.H))
 
-    def total(H):
-        found = [density for _, density in densities(s.replace(H=H))]
+    def total(small, finite):
+        at = {False: s.replace(H=small), True: s.replace(H=finite)}
+        found = [jnp.broadcast_to(energy(at[energy.finite]), shape) for energy in energies]
         return sum(map(jnp.sum, found)), found
 
-    slope, found = jax.grad(total, has_aux=True)(H)
+    (slope, piola), found = jax.grad(total, argnums=(0, 1), has_aux=True)(H, H)
     sigma = slope.sym
+    if any(energy.finite for energy in energies):
+        sigma = sigma + _cauchy(piola, H)
     stress = (sigma.xx, sigma.yy, sigma.zz, sigma.yz, sigma.xz, sigma.xy)
     return [(energy.name, density) for energy, density in zip(energies, found, strict=True)], stress
+
+
+def _cauchy(P: Tensor, H: Tensor) -> Sym:
+    """P F^T / det F, the force per deformed area of Piola's P = d psi / d F."""
+    F = H + IDENTITY.full
+    product = [[sum(a * b for a, b in zip(p, f, strict=True)) for f in F.rows()] for p in P.rows()]
+    return Tensor(*(v for row in product for v in row)).sym / F.det
 
 
 def has_stress(problem: Problem, term: Term, potentials: Sequence[AbstractPotential]) -> bool:

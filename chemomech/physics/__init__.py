@@ -5,6 +5,7 @@ from .chemical import DoubleWell, RedlichKister, RegularSolution, TabulatedOCV
 from .dislocation import Dislocations, SurroundingStress
 from .eigenstrain import AbstractEigenstrain, BowedVegard, TabulatedEigenstrain, Vegard
 from .elastic import LinearElastic
+from .finite_strain import AbstractFiniteElastic, Hencky, NeoHookean
 from .gradient import GradientEnergy
 from .interface import (
     AbstractExchangeCurrent,
@@ -12,6 +13,7 @@ from .interface import (
     ButlerVolmer,
     ConstantExchange,
     SurfaceEnergy,
+    SurfaceStress,
     SymmetricExchange,
     TransitionStateExchange,
     Wetting,
@@ -22,14 +24,26 @@ from .landau import SquareToRectangle
 from .orientation import Orientation, Oriented, rotation_matrix
 from .stored import Stored
 from .strained import AbstractStrainField, Strained
+from .swelling import AbstractSwelling, LogarithmicSwelling, VolumeSwelling
 from .traction import Pressure, Traction
-from .transport import AbstractMobility, Amount, DegenerateMobility, Diffusion, Storage, UniformMobility
+from .transport import (
+    AbstractMobility,
+    ActivatedMobility,
+    Amount,
+    DegenerateMobility,
+    Diffusion,
+    Storage,
+    UniformMobility,
+)
 
 __all__ = [
     "AbstractEigenstrain",
     "AbstractExchangeCurrent",
+    "AbstractFiniteElastic",
     "AbstractMobility",
     "AbstractStrainField",
+    "AbstractSwelling",
+    "ActivatedMobility",
     "Amount",
     "Axisymmetric",
     "BazantExchange",
@@ -43,8 +57,11 @@ __all__ = [
     "DoubleWell",
     "GeneralisedPlaneStrain",
     "GradientEnergy",
+    "Hencky",
     "LinearElastic",
     "Load",
+    "LogarithmicSwelling",
+    "NeoHookean",
     "Orientation",
     "Oriented",
     "PlaneStrain",
@@ -59,6 +76,7 @@ __all__ = [
     "Strained",
     "SurfaceEnergy",
     "SurroundingStress",
+    "SurfaceStress",
     "SymmetricExchange",
     "TabulatedEigenstrain",
     "TabulatedOCV",
@@ -66,6 +84,7 @@ __all__ = [
     "TransitionStateExchange",
     "UniformMobility",
     "Vegard",
+    "VolumeSwelling",
     "Wetting",
     "WireBending",
     "overpotential",

@@ -43,6 +43,11 @@ def fraction(value: Any, name: str) -> None:
     _all(value, lambda v: (v > 0) & (v < 1), f"{name} = {{}} must lie strictly between 0 and 1. 0.5 is usual.")
 
 
+def poisson(value: Any, name: str) -> None:
+    """A concrete Poisson's ratio must be that of a stable isotropic solid."""
+    _all(value, lambda v: (v > -1) & (v < 0.5), f"{name} = {{}} must lie between -1 and 0.5, both excluded.")
+
+
 def _all(value: Any, good: Callable[[np.ndarray], np.ndarray], message: str) -> None:
     numbers = _numbers(value)
     if numbers is not None:

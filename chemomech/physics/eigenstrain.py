@@ -17,7 +17,7 @@ from ..units import param, parse
 from . import spline
 
 
-def symmetric(value: Any) -> Any:
+def symmetric(value: Any, unit: str = "1", name: str = "strain") -> Any:
     """Six tensor components (xx, yy, zz, yz, xz, xy) of a strain given as 1, 3, 6 or 3 x 3 numbers; None stays.
 
     One number is isotropic, three are principal values; shears are tensor components, not engineering ones.
@@ -29,7 +29,7 @@ def symmetric(value: Any) -> Any:
         return None
     if isinstance(value, PerCell):
         return PerCell(_six(value.values, lead=1))
-    return _six(parse(value, "1", name="strain"), lead=0)
+    return _six(parse(value, unit, name=name), lead=0)
 
 
 def _six(value: Any, lead: int) -> Any:

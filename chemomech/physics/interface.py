@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..density import AbstractFreeEnergy, AbstractPotential, Host, Local, Scalar
-from ..tensors import safe_exp
+from ..tensors import IDENTITY, safe_exp
 from ..units import param
 from . import checks
 
@@ -207,23 +207,14 @@ class SurfaceEnergy(AbstractFreeEnergy):
         return value
 
 
-class Wetting(AbstractPotential):
-    """density = gamma(c): a surface energy that attracts one phase to a face
+class _Covered(AbstractPotential):
+    """density = psi(now) per area of a facet set"""
 
-    Args:
-        gamma: coefficients gamma_0, gamma_1, ... of gamma_0 + gamma_1 c + ... [J/m^2].
-        on: name of a facet set.
-    """
-
-    psi: SurfaceEnergy
+    psi: AbstractFreeEnergy
     on: str | None = eqx.field(static=True, default=None, kw_only=True)
 
-    def __init__(self, gamma: Any, on: str | None = None):
-        self.psi = gamma if isinstance(gamma, SurfaceEnergy) else SurfaceEnergy(gamma)
-        self.on = on
-
     def density(self, now: Local, frozen: Local, rate: Local, prev: Local) -> Scalar:
-        """gamma(c) [J/m^2]"""
+        """psi(now) [J/m^2]"""
         return self.psi(now)
 
     @property
@@ -234,3 +225,57 @@ class Wetting(AbstractPotential):
     def stored(self) -> tuple[AbstractFreeEnergy, ...]:
         """The surface energy."""
         return (self.psi,)
+
+
+class Wetting(_Covered):
+    """density = gamma(c): a surface energy that attracts one phase to a face
+
+    Args:
+        gamma: coefficients gamma_0, gamma_1, ... of gamma_0 + gamma_1 c + ... [J/m^2].
+        on: name of a facet set.
+    """
+
+    def __init__(self, gamma: Any, on: str | None = None):
+        self.psi = gamma if isinstance(gamma, SurfaceEnergy) else SurfaceEnergy(gamma)
+        self.on = on
+
+
+class StretchedSurface(AbstractFreeEnergy):
+    """psi = tau P : eps per area,   P = I - n n; at finite strain tau (area / reference area - 1)
+
+    Args:
+        tau: surface stress [N/m].
+        large: of the deformation gradient, not of small strain.
+    """
+
+    name: ClassVar[str] = "surface"
+    tau: Scalar = param("N/m", doc="surface stress")
+    large: bool = eqx.field(static=True, default=False)
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is of the deformation gradient."""
+        return self.large
+
+    def __call__(self, s: Local) -> Scalar:
+        if self.large:
+            grown = s.normal.transformed((IDENTITY.full + s.H).cofactor.rows())
+            return self.tau * (jnp.sqrt(grown.dot(grown)) - 1.0)
+        return self.tau * (s.strain.trace - s.normal.dot(s.normal.transformed(s.strain.rows())))
+
+
+class SurfaceStress(_Covered):
+    """density = tau P : eps, P = I - n n: a surface pulls in its own plane, which puts a small particle under pressure
+
+    A sphere of radius R is under p = 2 tau/R, which shifts its voltage by -Omega 2 tau/(F R). The hoop strain of a body
+    of revolution counts, and so does a strain that the kinematics give out of the plane.
+
+    Args:
+        tau: surface stress, positive where the surface pulls [N/m].
+        finite: tau (area / reference area - 1), for energies of finite strain.
+        on: name of a facet set.
+    """
+
+    def __init__(self, tau: Any, finite: bool = False, on: str | None = None):
+        self.psi = StretchedSurface(tau, finite)
+        self.on = on

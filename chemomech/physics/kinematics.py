@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..density import AbstractFreeEnergy, Scalar
-from ..errors import ChemomechError
+from ..errors import ChemomechError, ConfigError
 from ..tensors import Tensor, Vector, add
 from ..units import param, parse
 from . import checks
@@ -184,7 +184,16 @@ class PlaneStress(_Plane):
     dim: ClassVar[int] = 2
 
     def relaxed(self, psi: AbstractFreeEnergy) -> AbstractFreeEnergy:
-        """min over the out-of-plane strains."""
+        """min over the out-of-plane strains.
+
+        Raises:
+            ConfigError: the energy is one of finite strain.
+        """
+        if psi.finite:
+            raise ConfigError(
+                "PlaneStress minimises energies that are quadratic in the strain, but one of these is of finite "
+                "strain. Use GeneralisedPlaneStrain, or Solid for a thin body."
+            )
         return Relaxed(psi)
 
 

@@ -33,6 +33,7 @@ class SquareToRectangle(AbstractFreeEnergy):
     """
 
     name: ClassVar[str] = "elastic"
+    finite: ClassVar[bool] = True
     K: Scalar = param("Pa", doc="resistance to a change of area")
     G: Scalar = param("Pa", doc="resistance to shear along the sides of the square")
     softening: Scalar = param("J/m^3", doc="fall of beta1 from c = 0 to c = 1")

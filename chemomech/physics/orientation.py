@@ -143,6 +143,11 @@ class Oriented(AbstractFreeEnergy):
         """The inner energy's domain."""
         return self.psi.domain
 
+    @property
+    def finite(self) -> bool:
+        """Whether the inner energy is."""
+        return self.psi.finite
+
     def __call__(self, s: Local) -> Scalar:
         return self.psi(self.orientation.crystal(s))
 

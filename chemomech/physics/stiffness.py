@@ -32,10 +32,7 @@ def isotropic(E: Any = None, nu: Any = None, *, G: Any = None, K: Any = None) ->
     if pair[0]:
         E, nu = parse(E, "Pa", name="E"), parse(nu, "1", name="nu")
         checks.positive(E, "E", "Pa")
-        if checks.is_concrete(nu):
-            checks.require(
-                bool(np.all((nu > -1) & (nu < 0.5))), f"nu = {nu} must lie between -1 and 0.5, both excluded."
-            )
+        checks.poisson(nu, "nu")
         return _assembled({"E": E, "nu": nu}, lambda v: _from_lame(v["E"] / (2 * (1 + v["nu"])), _lame(**v)))
     G, K = parse(G, "Pa", name="G"), parse(K, "Pa", name="K")
     checks.positive(G, "G", "Pa")

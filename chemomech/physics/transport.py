@@ -6,12 +6,15 @@ import abc
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 
 from ..density import AbstractPotential, Local, Scalar
 from ..errors import ConfigError
-from ..tensors import mul
+from ..tensors import IDENTITY, Vector, mul, safe_exp
 from ..units import param, parse
 from .anisotropy import as_tensor, quadratic_form, require_semidefinite
+from .eigenstrain import as_sym, symmetric
+from .finite_strain import right_cauchy_green
 from .orientation import Orientation
 
 
@@ -66,6 +69,34 @@ class DegenerateMobility(AbstractMobility):
         return s.host.c_max / s.host.RT * s.c * (1.0 - s.c)
 
 
+class ActivatedMobility(AbstractMobility):
+    """f = f0 exp(-(barrier + by_strain : eps) / (R T)): hops over a barrier that strain changes
+
+    `D` of `Diffusion` is then the prefactor D0. The strain is the small one, sym(H), in crystal axes.
+
+    Args:
+        barrier: energy of activation without strain [J/mol].
+        by_strain: its slope with strain, as 1, 3, 6 or 3 x 3 numbers; one number multiplies the change of volume; None:
+            no strain is read [J/mol].
+        mobility: f0; the default is c_max c(1-c)/(R T) [mol^2/(J m^3)].
+    """
+
+    barrier: Scalar = param("J/mol", default=0.0, doc="energy of activation of a hop")
+    by_strain: Any = param("J/mol", default=None, doc="slope of the energy of activation with strain")
+    mobility: AbstractMobility = DegenerateMobility()
+
+    def __init__(self, barrier: Any = 0.0, by_strain: Any = None, mobility: AbstractMobility | None = None):
+        self.barrier = barrier
+        self.by_strain = symmetric(by_strain, "J/mol", "ActivatedMobility.by_strain")
+        self.mobility = DegenerateMobility() if mobility is None else mobility
+
+    def __call__(self, s: Local) -> Scalar:
+        barrier = self.barrier
+        if self.by_strain is not None:
+            barrier = barrier + as_sym(self.by_strain).ddot(s.strain)
+        return self.mobility(s) * safe_exp(-barrier / s.host.RT)
+
+
 class UniformMobility(AbstractMobility):
     """f = c_max / (R T)"""
 
@@ -76,6 +107,9 @@ class UniformMobility(AbstractMobility):
 class Diffusion(AbstractPotential):
     """density = -dt 1/2 grad mu . M(frozen) grad mu,   M = D f   or M as given
 
+    With `finite` the flux is J_R = -U^-1 M U^-1 Grad mu per reference area, U the right stretch of the frozen state,
+    c_max and the gradients those of the reference body: -M C^-1 Grad mu where M is a number, C = U^2.
+
     Args:
         D: tracer diffusivity, a number, 3 principal values or a 3 x 3 tensor in crystal axes; zero is allowed
             [m^2/s].
@@ -84,6 +118,7 @@ class Diffusion(AbstractPotential):
         angle: turn of the crystal about laboratory z, counter-clockwise; may vary by cell [rad].
         axes: two of the crystal axes a, b, c as laboratory directions, such as {"a": "x", "c": "y"}.
         rotation: instead of axes, a 3 x 3 matrix (or one per cell) whose columns are the crystal axes [1].
+        finite: diffusion in the deformed body, for energies of finite strain; else gradients are taken as they are.
         on: name of a cell set; None: every cell.
 
     Raises:
@@ -94,11 +129,12 @@ class Diffusion(AbstractPotential):
     mobility: AbstractMobility = DegenerateMobility()
     M: Any = param("mol^2/(J*m*s)", default=None, doc="constant mobility")
     orientation: Orientation | None = None
+    finite: bool = eqx.field(static=True, default=False)
     on: str | None = eqx.field(static=True, default=None, kw_only=True)
 
     def __init__(
         self, D: Any = None, mobility: AbstractMobility | None = None, *, M: Any = None, angle: Any = None,
-        axes: Any = None, rotation: Any = None, on: str | None = None,
+        axes: Any = None, rotation: Any = None, finite: bool = False, on: str | None = None,
     ):  # fmt: skip
         if (D is None) == (M is None):
             raise ConfigError("Diffusion needs exactly one of D [m^2/s] and M [mol^2/(J m s)].")
@@ -109,6 +145,7 @@ class Diffusion(AbstractPotential):
         self.M = as_tensor(parse(M, "mol^2/(J*m*s)", name="Diffusion.M"))
         turned = any(v is not None for v in (angle, axes, rotation))
         self.orientation = Orientation(angle, axes, rotation) if turned else None
+        self.finite = finite
         self.on = on
 
     def __check_init__(self):
@@ -120,6 +157,15 @@ class Diffusion(AbstractPotential):
         dt = now.dt
         if self.orientation is not None:
             now, frozen = self.orientation.crystal(now), self.orientation.crystal(frozen)
-        if self.M is not None:
-            return mul(-dt, quadratic_form(self.M, now.grad_mu))
-        return mul(-dt, mul(self.mobility(frozen), quadratic_form(self.D, now.grad_mu)))
+        tensor = self.D if self.M is None else self.M
+        slope = self._pulled_back(now.grad_mu, frozen, tensor) if self.finite else now.grad_mu
+        power = mul(-dt, quadratic_form(tensor, slope))
+        return power if self.M is not None else mul(self.mobility(frozen), power)
+
+    @staticmethod
+    def _pulled_back(slope: Vector, frozen: Local, tensor: Any) -> Vector:
+        """The gradient in the deformed body, turned back with it: U^-1 Grad mu; what a number sees is F^-T Grad mu."""
+        if np.shape(tensor)[:2] == (3, 3):
+            return slope.transformed((right_cauchy_green(frozen.H).log * -0.5).exp.rows())
+        F = IDENTITY.full + frozen.H
+        return slope.transformed(F.cofactor.rows()) / F.det
