@@ -4,11 +4,13 @@ from math import ceil
 from typing import Any
 
 from chemomech.errors import MeshError
+from chemomech.fem.mesh import LENGTHS
 from chemomech.geometry.session import Length, group, lengths, on_plane
 
 PARTS = {"whole": (), "half": ("zmin",), "quarter": ("ymin", "zmin"), "octant": ("xmin", "ymin", "zmin")}
 AXES = {"xmin": 0, "ymin": 1, "zmin": 2}
 GROWTH = 0.3  # increase of the element size per distance from the surface
+DIGITS = 9  # after the point, in the unit of a model: gmsh amplifies the round-off that tells 6 nm from 6e-9 m
 FLAT = 1e-4  # of the body: how far a face may be from the plane that it lies in
 
 
@@ -36,6 +38,11 @@ def sizes(source: str, h: Length, surface_h: Length | None, extent: float) -> tu
     if near > inside:
         raise MeshError(f"{source}: surface_h is {near:g} m, larger than h, {inside:g} m. Try: a smaller one, or none.")
     return inside, near
+
+
+def in_unit(unit: str, *values: float) -> list[float]:
+    """Lengths [m] in the unit of a model, without their round-off."""
+    return [round(value / LENGTHS[unit], DIGITS) for value in values]
 
 
 def on_planes(gmsh: Any, dim: int, names: tuple[str, ...], size: float) -> dict[str, list[int]]:
