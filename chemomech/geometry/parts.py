@@ -10,7 +10,7 @@ from chemomech.geometry.session import Length, group, lengths, on_plane
 PARTS = {"whole": (), "half": ("zmin",), "quarter": ("ymin", "zmin"), "octant": ("xmin", "ymin", "zmin")}
 AXES = {"xmin": 0, "ymin": 1, "zmin": 2}
 GROWTH = 0.3  # increase of the element size per distance from the surface
-DIGITS = 9  # after the point, in the unit of a model: gmsh amplifies the round-off that tells 6 nm from 6e-9 m
+DIGITS = 11  # after the point, in the unit of a model: gmsh amplifies the round-off that tells 6 nm from 6e-9 m
 FLAT = 1e-4  # of the body: how far a face may be from the plane that it lies in
 
 
