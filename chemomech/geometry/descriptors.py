@@ -17,7 +17,7 @@ from chemomech.units import parse
 
 
 def described(mesh: Mesh, surface: str = "boundary", density: float | str | None = None) -> dict[str, float]:
-    """All of them, by name and unit; area per mass only with a density [kg/m^3].
+    """All of them, by name and unit: area per mass only with a density [kg/m^3], aspect ratio only of simplices.
 
     Raises:
         UnitError: the density is given in another unit.
@@ -27,12 +27,10 @@ def described(mesh: Mesh, surface: str = "boundary", density: float | str | None
     found = {whole: volume(mesh), skin: area(mesh, surface)}
     if density is not None:
         found["area per mass [m^2/kg]"] = area_per_mass(mesh, density, surface)
-    return {
-        **found,
-        "sphericity [-]" if mesh.dim == 3 else "circularity [-]": sphericity(mesh),
-        "aspect ratio [-]": aspect_ratio(mesh),
-        "diffusion length [m]": diffusion_length(mesh, surface),
-    }
+    found["sphericity [-]" if mesh.dim == 3 else "circularity [-]"] = sphericity(mesh)
+    if _are_simplices(mesh):
+        found["aspect ratio [-]"] = aspect_ratio(mesh)
+    return {**found, "diffusion length [m]": diffusion_length(mesh, surface)}
 
 
 def volume(mesh: Mesh) -> float:
@@ -81,7 +79,7 @@ def aspect_ratio(mesh: Mesh) -> float:
     Raises:
         MeshError: the cells are quads or hexahedra.
     """
-    if CORNERS[mesh.cell_type] != mesh.dim + 1:
+    if not _are_simplices(mesh):
         raise MeshError(f"aspect_ratio: no moments of a {mesh.cell_type}. Try: triangles or tetrahedra.")
     weights, d = mesh.cell_measures(), mesh.dim
     at = mesh.points[mesh.cells[:, : d + 1]] - weights @ mesh.centroids() / weights.sum()
@@ -111,6 +109,10 @@ def diffusion_length(mesh: Mesh, surface: str = "boundary") -> float:
         candidates = tree.query_ball_point(mesh.points[node], bound[node] + reach)
         largest = max(largest, float(_distances(mesh.points[node], pieces[candidates]).min()))
     return largest
+
+
+def _are_simplices(mesh: Mesh) -> bool:
+    return CORNERS[mesh.cell_type] == mesh.dim + 1
 
 
 def _pieces(mesh: Mesh, surface: str) -> Float[np.ndarray, "f d d"]:

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.parts import AXES, name_body, planes_of_symmetry, refine, sizes
+from chemomech.geometry.parts import AXES, DIGITS, in_unit, name_body, planes_of_symmetry, refine, sizes
 from chemomech.geometry.session import Length, lengths, mesh_model, session, unit_of
 from chemomech.units import parse
 
@@ -322,7 +322,9 @@ def _ring(corners: Float[np.ndarray, "v 3"], on: Int[np.ndarray, " f"], normal: 
         return []
     at = corners[on] - corners[on].mean(axis=0)
     right = at[0] / np.linalg.norm(at[0])
-    return on[np.argsort(np.arctan2(at @ np.cross(normal, right), at @ right))].tolist()
+    ring = on[np.argsort(np.arctan2(at @ np.cross(normal, right), at @ right))].tolist()
+    first = ring.index(min(ring))  # round-off must not choose where it begins
+    return ring[first:] + ring[:first]
 
 
 def _crystal(
@@ -338,9 +340,10 @@ def _crystal(
     body = _enclosed(source, planes.cut(cuts)) if cuts else whole
     extent = float(np.ptp(whole.corners, axis=0).max())
     unit = unit_of(extent)
-    scale = LENGTHS[unit]
+    size, fine, long = in_unit(unit, inside, near, extent)
+    corners = np.round(body.corners / LENGTHS[unit], DIGITS)
     with session() as gmsh:
-        solid, faces = _drawn(gmsh.model.geo, body.corners / scale, body.rings)
+        solid, faces = _drawn(gmsh.model.geo, corners, body.rings)
         gmsh.model.geo.synchronize()
         sets: dict[str, list[int]] = {}
         for name, face in zip([*planes.names, *cuts], faces):
@@ -348,8 +351,8 @@ def _crystal(
                 sets.setdefault(name, []).append(face)
         name_body(gmsh, 3, "particle", [solid], sets)
         surface = [face for name, tags in sets.items() if name not in cuts for face in tags]
-        refine(gmsh, 3, surface, inside / scale, near / scale, extent / scale)
-        return mesh_model(gmsh, 3, inside / scale, unit, save)
+        refine(gmsh, 3, surface, size, fine, long)
+        return mesh_model(gmsh, 3, size, unit, save)
 
 
 def _drawn(geo: Any, corners: Float[np.ndarray, "v 3"], rings: list[list[int]]) -> tuple[int, list[int | None]]:

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.parts import name_body, on_planes, planes_of_symmetry, refine, sizes
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, name_body, on_planes, planes_of_symmetry, refine, sizes
 from chemomech.geometry.session import Length, lengths, mesh_model, on_plane, session, unit_of
 
 EXPONENTS = (1.0, 20.0)  # of a superellipsoid: below it is no longer convex, above it is a box with unresolved edges
@@ -129,7 +129,7 @@ def hollow_sphere(
     """
     outer, inner, inside, near = _shell("hollow_sphere", outer, inner, h, surface_h)
     names, unit = planes_of_symmetry("hollow_sphere", part), unit_of(outer)
-    R, r, size, fine = (value / LENGTHS[unit] for value in (outer, inner, inside, near))
+    R, r, size, fine = in_unit(unit, outer, inner, inside, near)
     with session() as gmsh:
         occ = gmsh.model.occ
         (body,), _ = occ.cut([(3, _ball(occ, R, part))], [(3, _ball(occ, r, part))])
@@ -160,7 +160,7 @@ def hollow_section(
     """
     outer, inner, inside, near = _shell("hollow_section", outer, inner, h, surface_h)
     unit = unit_of(outer)
-    R, r, size, fine = (value / LENGTHS[unit] for value in (outer, inner, inside, near))
+    R, r, size, fine = in_unit(unit, outer, inner, inside, near)
     with session() as gmsh:
         occ = gmsh.model.occ
         centre = occ.addPoint(0, 0, 0)
@@ -196,7 +196,7 @@ def ellipsoid_section(
     a, b = lengths("ellipsoid_section", a=a, b=b)
     inside, near = sizes("ellipsoid_section", h, surface_h, 2 * min(a, b))
     unit = unit_of(max(a, b))
-    r, z, size, fine = (value / LENGTHS[unit] for value in (a, b, inside, near))
+    r, z, size, fine = in_unit(unit, a, b, inside, near)
     with session() as gmsh:
         face = _quarter(gmsh.model.occ, r, z)
         gmsh.model.occ.synchronize()
@@ -222,7 +222,7 @@ def disk(radius: Length, h: Length, surface_h: Length | None = None, save: str |
     (radius,) = lengths("disk", radius=radius)
     inside, near = sizes("disk", h, surface_h, 2 * radius)
     unit = unit_of(radius)
-    r, size, fine = (value / LENGTHS[unit] for value in (radius, inside, near))
+    r, size, fine = in_unit(unit, radius, inside, near)
     with session() as gmsh:
         body = gmsh.model.occ.addDisk(0, 0, 0, r, r)
         gmsh.model.occ.synchronize()
@@ -260,7 +260,7 @@ def _solid(
     """An ellipsoid [m], or the superellipsoid of these exponents."""
     inside, near = sizes(source, h, surface_h, 2 * min(axes))
     names, unit = planes_of_symmetry(source, part), unit_of(max(axes))
-    a, b, c, size, fine = (value / LENGTHS[unit] for value in (*axes, inside, near))
+    a, b, c, size, fine = in_unit(unit, *axes, inside, near)
     outside = None
     if powers is not None:
         stretch = max(1.0, float(_stretch(np.ones((1, 3)), powers)[0]))  # the largest is near the diagonal

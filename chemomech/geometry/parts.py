@@ -4,11 +4,14 @@ from math import ceil
 from typing import Any
 
 from chemomech.errors import MeshError
+from chemomech.fem.mesh import LENGTHS
 from chemomech.geometry.session import Length, group, lengths, on_plane
 
 PARTS = {"whole": (), "half": ("zmin",), "quarter": ("ymin", "zmin"), "octant": ("xmin", "ymin", "zmin")}
 AXES = {"xmin": 0, "ymin": 1, "zmin": 2}
 GROWTH = 0.3  # increase of the element size per distance from the surface
+DIGITS = 11  # after the point, in the unit of a model: gmsh amplifies the round-off that tells 6 nm from 6e-9 m
+COARSEST = 0.75  # of the body's smallest extent: gmsh finds no cells in some that are coarser
 FLAT = 1e-4  # of the body: how far a face may be from the plane that it lies in
 
 
@@ -31,11 +34,19 @@ def sizes(source: str, h: Length, surface_h: Length | None, extent: float) -> tu
         MeshError: one is not positive, coarser than the body, or finer inside than outside.
     """
     inside, near = lengths(source, h=h, surface_h=h if surface_h is None else surface_h)
-    if inside > extent:
-        raise MeshError(f"{source}: h is {inside:g} m, but the body is only {extent:g} m across. Try: a smaller h.")
+    if inside > COARSEST * extent:
+        raise MeshError(
+            f"{source}: h is {inside:g} m, but the body is only {extent:g} m across. "
+            f"Try: h up to {COARSEST * extent:.3g} m."
+        )
     if near > inside:
         raise MeshError(f"{source}: surface_h is {near:g} m, larger than h, {inside:g} m. Try: a smaller one, or none.")
     return inside, near
+
+
+def in_unit(unit: str, *values: float) -> list[float]:
+    """Lengths [m] in the unit of a model, without their round-off."""
+    return [round(value / LENGTHS[unit], DIGITS) for value in values]
 
 
 def on_planes(gmsh: Any, dim: int, names: tuple[str, ...], size: float) -> dict[str, list[int]]:

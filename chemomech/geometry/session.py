@@ -142,6 +142,8 @@ def mesh_model(
                 gmsh.model.mesh.generate(dim - 1)
                 _move(gmsh, outside)
             gmsh.model.mesh.generate(dim)
+            if not len(gmsh.model.mesh.getElements(dim)[0]):
+                raise ValueError("it has found no cells")
             gmsh.write(str(path))
         except Exception as error:  # gmsh raises bare Exception
             raise MeshError(f"gmsh cannot mesh the geometry: {error}. Try: another element size.") from error

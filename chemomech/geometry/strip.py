@@ -2,8 +2,8 @@
 
 from os import PathLike
 
-from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.parts import name_body, refine, sizes
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, name_body, refine, sizes
 from chemomech.geometry.session import Length, lengths, mesh_model, on_plane, session, unit_of
 
 
@@ -35,7 +35,7 @@ def strip(
     length, height = lengths("strip", length=length, height=height)
     inside, near = sizes("strip", h, surface_h, min(length, height))
     unit = unit_of(max(length, height))
-    x, y, size, fine = (value / LENGTHS[unit] for value in (length, height, inside, near))
+    x, y, size, fine = in_unit(unit, length, height, inside, near)
     with session() as gmsh:
         face = gmsh.model.occ.addRectangle(0, 0, 0, x, y)
         gmsh.model.occ.synchronize()

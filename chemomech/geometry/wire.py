@@ -5,8 +5,8 @@ from os import PathLike
 from typing import Any
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.parts import name_body, on_planes, planes_of_symmetry, refine, sizes
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, name_body, on_planes, planes_of_symmetry, refine, sizes
 from chemomech.geometry.session import Length, lengths, mesh_model, on_plane, session, unit_of
 
 
@@ -106,7 +106,7 @@ def rod_section(
     radius, length = lengths("rod_section", radius=radius, length=length)
     inside, near = sizes("rod_section", h, surface_h, min(2 * radius, length))
     unit = unit_of(max(radius, length / 2))
-    r, z, size, fine = (value / LENGTHS[unit] for value in (radius, length / 2, inside, near))
+    r, z, size, fine = in_unit(unit, radius, length / 2, inside, near)
     with session() as gmsh:
         face = gmsh.model.occ.addRectangle(0, 0, 0, r, z)
         gmsh.model.occ.synchronize()
@@ -135,8 +135,8 @@ def _wire(
     if periodic and (bend or names):
         raise MeshError(f"{source}: only a whole, straight wire is periodic. Try: leave out periodic, bend or part.")
     unit = unit_of(max(*across, length))
-    w, d, size, fine, long = (value / LENGTHS[unit] for value in (*across, inside, near, length))
-    turned = bend and bend / LENGTHS[unit]
+    w, d, size, fine, long = in_unit(unit, *across, inside, near, length)
+    turned = bend and in_unit(unit, bend)[0]
     with session() as gmsh:
         occ = gmsh.model.occ
         start = _section(occ, w, d, is_round, names)

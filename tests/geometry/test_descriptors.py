@@ -58,6 +58,7 @@ def test_distance_ends_at_the_facets_and_not_at_their_planes():
 def test_what_has_no_answer_is_refused():
     with pytest.raises(MeshError, match="aspect_ratio: no moments of a hexahedron"):
         descriptors.aspect_ratio(BRICK["hexahedron"])
+    assert "aspect ratio [-]" not in descriptors.described(BRICK["hexahedron"])
     with pytest.raises(MeshError, match="density is 0"):
         descriptors.area_per_mass(BRICK["tetra"], 0.0)
     with pytest.raises(UnitError, match="density"):
