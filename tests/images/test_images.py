@@ -105,7 +105,8 @@ def test_a_map_between_and_beyond_its_pixels():
     np.testing.assert_allclose(found[between], wanted[between], atol=0.02)
     assert between.sum() >= 30
     assert (found.min() >= low, found.max() <= high) == (True, True)
-    assert ramp(np.array([[29.0, 19.0]])) == pytest.approx(np.sqrt(0.5) * 8 * -1 + 15 - 20, abs=1.0)  # the nearest
+    nearest = [15, 10] + 8 * np.array([14, 9]) / np.hypot(14, 9)
+    assert ramp(np.array([[29.0, 19.0]])) == pytest.approx(nearest @ [1.0, -2.0], abs=1.0)
 
 
 def test_averages_keep_uniform_maps_and_smooth_noise():
