@@ -13,14 +13,16 @@ from ..errors import FileError, MeshError
 from ..fields import AbstractField
 from ..units import param, parse
 
+RIM = 1.0  # pixels: how far around a pixel outside those inside count
+FAINT, RIDGE = 1e-4, 1e-3  # least weight of the pixels inside for a plane; keeps it level across a row of pixels
 HDF5 = (".h5", ".hdf5", ".hdf", ".nxs")
 
 
 class Map(AbstractField):
     """A composition map, as a function of the points: bilinear between the middles of its pixels.
 
-    x runs to the right from the picture's left edge, y upwards from its lower edge. Outside the particle the value of
-    the nearest pixel inside is taken.
+    x runs to the right from the picture's left edge, y upwards from its lower edge. Just outside the particle a plane
+    through the pixels inside goes on, within the range of the map; further out the nearest pixel counts.
 
     Args:
         values: composition of each pixel, the uppermost row first; NaN lies outside [1].
@@ -93,30 +95,55 @@ class Map(AbstractField):
         return float(self.inside.sum()) * self.pixel**2
 
     def averaged(self, width: float) -> Map:
-        """The map that elements of a given size can show: a Gaussian mean of the variance of a box of that width.
+        """The map that elements of a given size can show: weights of a Gaussian with the variance of a box that wide.
 
-        Only pixels inside are averaged over. A width of a pixel or less changes nothing.
+        The value of the plane that fits the pixels inside best, so that gradients are kept up to the rim. A width of a
+        pixel or less changes nothing.
 
         Args:
             width: [m].
         """
-        from scipy.ndimage import gaussian_filter
-
         if width <= self.pixel:
             return self
         sigma = np.sqrt((width / self.pixel) ** 2 - 1.0) / np.sqrt(12.0)  # a pixel is a mean of its own
-        known = np.where(self.inside, self.values, 0.0)
-        total, share = (gaussian_filter(v, sigma, mode="constant") for v in (known, self.inside.astype(float)))
-        return Map(np.where(self.inside, total / np.where(self.inside, share, 1.0), np.nan), self.pixel, self.inside)
+        return Map(np.where(self.inside, _fitted(self.values, self.inside, sigma), np.nan), self.pixel, self.inside)
 
     def __call__(self, points: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, " n"]:
         """Composition at the points [m]."""
-        from scipy.ndimage import distance_transform_edt, map_coordinates
+        from scipy.ndimage import map_coordinates
 
-        nearest = distance_transform_edt(~self.inside, return_distances=False, return_indices=True)
-        filled = self.values[tuple(nearest)]
+        filled = np.where(self.inside, self.values, _fitted(self.values, self.inside, RIM))
         x, y = np.asarray(points, float)[:, :2].T / self.pixel
         return map_coordinates(filled, [len(filled) - y - 0.5, x - 0.5], order=1, mode="nearest")
+
+
+def _fitted(
+    values: Float[np.ndarray, "rows columns"], inside: Bool[np.ndarray, "rows columns"], sigma: float
+) -> Float[np.ndarray, "rows columns"]:
+    """Value at each pixel of a plane through the pixels inside around it, of Gaussian weights.
+
+    Within the range of those values; beyond the Gaussian's reach that of the nearest pixel inside.
+    """
+    from scipy.ndimage import correlate1d, distance_transform_edt
+
+    reach = int(np.ceil(4 * sigma)) + 1
+    t = np.arange(-reach, reach + 1)
+    gaussian = np.exp(-0.5 * (t / sigma) ** 2)
+    gaussian /= gaussian.sum()
+
+    def moment(v, p, q):  # over the distances along rows and columns, in units of sigma
+        rows = correlate1d(v, gaussian * (t / sigma) ** p, axis=0, mode="constant")
+        return correlate1d(rows, gaussian * (t / sigma) ** q, axis=1, mode="constant")
+
+    share, known = inside.astype(float), np.where(inside, values, 0.0)
+    order = ((0, 0), (1, 0), (0, 1))
+    matrix = np.stack([np.stack([moment(share, a + c, b + d) for c, d in order], -1) for a, b in order], -2)
+    near = matrix[..., 0, 0] > FAINT
+    matrix = np.where(near[..., None, None], matrix + RIDGE * matrix[..., :1, :1] * np.diag([0.0, 1.0, 1.0]), np.eye(3))
+    right = np.stack([moment(known, a, b) for a, b in order], -1)
+    fitted = np.linalg.solve(matrix, right[..., None])[..., 0, 0].clip(values[inside].min(), values[inside].max())
+    nearest = distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    return np.where(near, fitted, values[tuple(nearest)])
 
 
 def read_labels(path: str | PathLike, dataset: str | None = None) -> Int[np.ndarray, "rows columns"]:
