@@ -66,7 +66,7 @@ def test_reaction_on_the_rim(exchange, i0):
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_faces_of_unlike_rates_under_one_current():
-    """Each face has its own rate and one is blocked: they share the current, the voltage is that of the sum of rates."""
+    """Each face has its own rate and one is blocked: they share the current, the voltage is that of their sum."""
     rates = {"left": 0.0, "right": 0.3, "top": 0.9}
     problem = cm.Problem.build(
         rectangle(SIDE, SIDE, 2, 2), host=HOST, kinematics=cm.PlaneStrain(thickness=20e-9),
