@@ -5,7 +5,7 @@ import pytest
 
 from chemomech.density import Host, Local, PerCell
 from chemomech.errors import ConfigError
-from chemomech.physics import LinearElastic, RegularSolution, Vegard, stiffness
+from chemomech.physics import BowedVegard, LinearElastic, RegularSolution, Vegard, stiffness
 from chemomech.physics.plane_stress import Relaxed
 from chemomech.tensors import Tensor, Vector
 from chemomech.units import Scales
@@ -46,6 +46,18 @@ def test_stiffness_in_c_adds_its_term_to_the_potential():
     bare = 0.5 * np.sum(sigma * elastic) / (1 + c)  # dC/dc = C
     mu = jax.grad(lambda c: psi(state(H, c)))(c)
     np.testing.assert_allclose(mu, -ETA * np.trace(sigma) + bare, rtol=1e-12)
+
+
+def test_bowed_misfit_and_stiffness_in_c_both_count_in_the_potential():
+    """mu = -sigma : d eps0/dc + 1/2 eps : dC/dc : eps, with d eps0/dc = a + b (1 - 2c)."""
+    a, b, c = np.array([0.05, 0.03, -0.02]), np.array([0.02, -0.01, 0.04]), 0.3
+    soft = stiffness.orthotropic(*ORTHOTROPIC)
+    psi = LinearElastic(soft, BowedVegard(a, b), C_lithiated=0.6 * soft)
+    elastic = (H + H.T) / 2 - np.diag(a * c + b * c * (1 - c))
+    bare = stress(LinearElastic(soft), elastic)
+    mu = jax.grad(lambda c: psi(state(H, c)))(c)
+    expected = -(1 - 0.4 * c) * np.diag(bare) @ (a + b * (1 - 2 * c)) - 0.4 * 0.5 * np.sum(bare * elastic)
+    np.testing.assert_allclose(mu, expected, rtol=1e-12)
 
 
 def test_works_without_composition():

@@ -9,12 +9,13 @@ from chemomech.physics import (
     BazantExchange,
     ButlerVolmer,
     ConstantExchange,
+    SurfaceStress,
     SymmetricExchange,
     TransitionStateExchange,
     Wetting,
     overpotential,
 )
-from chemomech.tensors import Vector
+from chemomech.tensors import Tensor, Vector
 from chemomech.units import Scales
 
 jax.config.update("jax_enable_x64", True)
@@ -110,3 +111,26 @@ def test_scales_change_no_si_value(potential, unit):
     value = potential.density(*[state()] * 4)
     hat = state(0.4, 2e3 / scales.of("J/mol"), 3.3 / scales.of("V"), scales.apply(HOST), 2.0 / scales.time)
     np.testing.assert_allclose(scales.apply(potential).density(*[hat] * 4) * scales.of(unit), value, rtol=1e-12)
+
+
+def stretched(H, n=(0.6, 0.0, 0.8)):
+    H = jnp.asarray(H)
+    values = {"H": Tensor(*(H[i, j] for i in range(3) for j in range(3))), "normal": Vector(*n)}
+    return Local(values, HOST, Vector(), 0.0, 1.0)
+
+
+def test_surface_stress_is_tau_in_the_plane_of_the_face():
+    """d psi/d eps = tau (I - n n) at no strain, small or finite."""
+    n = np.array([0.6, 0.0, 0.8])
+    for finite in (False, True):
+        density = SurfaceStress("2 N/m", finite=finite, on="s").density
+        pull = jax.grad(lambda H, density=density: density(*[stretched(H)] * 4))(jnp.zeros((3, 3)))
+        np.testing.assert_allclose(pull, 2.0 * (np.eye(3) - np.outer(n, n)), atol=1e-14)
+
+
+def test_surface_stress_at_finite_strain_is_that_of_the_area():
+    F = np.eye(3) + np.random.default_rng(0).normal(0.0, 0.3, (3, 3))
+    a, b = np.array([0.8, 0.0, -0.6]), np.array([0.0, 1.0, 0.0])  # span the face
+    s = stretched(F - np.eye(3))
+    value = SurfaceStress(2.0, finite=True).density(s, s, s, s)
+    np.testing.assert_allclose(value, 2.0 * (np.linalg.norm(np.cross(F @ a, F @ b)) - 1), rtol=1e-12)

@@ -5,8 +5,16 @@ import pytest
 
 from chemomech.density import Host, Local
 from chemomech.errors import ConfigError, UnitError
-from chemomech.physics import Diffusion, GradientEnergy, RegularSolution, Storage, Stored, UniformMobility
-from chemomech.tensors import Vector
+from chemomech.physics import (
+    ActivatedMobility,
+    Diffusion,
+    GradientEnergy,
+    RegularSolution,
+    Storage,
+    Stored,
+    UniformMobility,
+)
+from chemomech.tensors import Tensor, Vector
 from chemomech.units import Scales
 
 jax.config.update("jax_enable_x64", True)
@@ -50,6 +58,20 @@ def test_mobility_laws():
     np.testing.assert_allclose(uniform, -2.0 * 0.5 * 1e-14 * HOST.c_max / HOST.RT * g2, rtol=1e-12)
     given = Diffusion(M="5 mol^2/(J*m*s)").density(s, s, s, s)
     np.testing.assert_allclose(given, -2.0 * 0.5 * 5 * g2, rtol=1e-12)
+
+
+def test_activation_by_strain():
+    """D = D0 exp(-(Ea0 + dEa:eps)/RT); one number multiplies the change of volume; a shear counts twice."""
+    H = np.array([[0.01, 0.03, 0.0], [0.01, -0.02, 0.0], [0.0, 0.0, 0.015]])
+    s = state().replace(H=Tensor(*H.ravel()))
+    bare = UniformMobility()(s)
+    shear = ActivatedMobility("20 kJ/mol", [1e5, 0.0, 2e5, 0.0, 0.0, 3e5], UniformMobility())(s)
+    Ea = 20e3 + 1e5 * 0.01 + 2e5 * 0.015 + 2 * 3e5 * 0.02
+    np.testing.assert_allclose(shear, bare * np.exp(-Ea / HOST.RT), rtol=1e-12)
+    volume = ActivatedMobility(by_strain=-1e5, mobility=UniformMobility())(s)
+    np.testing.assert_allclose(volume, bare * np.exp(1e5 * 0.005 / HOST.RT), rtol=1e-12)
+    still = ActivatedMobility("20 kJ/mol")(state())  # no strain is read
+    np.testing.assert_allclose(still, bare * 0.24 * np.exp(-20e3 / HOST.RT), rtol=1e-12)
 
 
 def test_blocked_directions():

@@ -5,19 +5,19 @@ import numpy as np
 
 import chemomech as cm
 from chemomech.analysis.stress import whole_mesh
-from chemomech.fem.mesh import box, elevate, rectangle
+from chemomech.fem.mesh import box, elevate, facet_nodes, rectangle
 from chemomech.problem import ledger, stress_at_points
 
 
 def quarter_disc(n):
-    """Curved quadratic triangles of the quarter x, y >= 0 of the unit disc; point sets xmin and ymin."""
+    """Curved quadratic triangles of the quarter x, y >= 0 of the unit disc; point sets xmin and ymin, facet set rim."""
     grid = rectangle(1, 1, n, n)
     x, y = grid.points[grid.cells].mean(1).T
     return _rounded(grid, x > y, [[1, -1], [0, 1]])
 
 
 def octant(n):
-    """Curved quadratic tetrahedra of the octant x, y, z >= 0 of the unit ball; point sets xmin, ymin and zmin."""
+    """Curved quadratic tetrahedra of the octant of the unit ball; point sets xmin, ymin and zmin, facet set rim."""
     grid = box(1, 1, 1, n, n, n)
     x, y, z = grid.points[grid.cells].mean(1).T
     return _rounded(grid, (x > y) & (y > z), [[1, -1, 0], [0, 1, -1], [0, 0, 1]])
@@ -30,7 +30,9 @@ def _rounded(grid, kept, shear):
     mesh = elevate(cm.Mesh.build(points, cells.reshape(-1, grid.dim + 1), grid.cell_type))
     points = mesh.points * (mesh.points.sum(1) / np.maximum(np.linalg.norm(mesh.points, axis=1), 1e-300))[:, None]
     planes = {f"{'xyz'[i]}min": np.flatnonzero(np.abs(points[:, i]) < 1e-12) for i in range(grid.dim)}
-    return cm.Mesh.build(points, mesh.cells, mesh.cell_type, point_sets=planes)
+    facets = facet_nodes(mesh, mesh.boundary)[:, : grid.dim]
+    rim = facets[np.all(np.isclose(np.linalg.norm(points, axis=1), 1.0)[facets], axis=1)]
+    return cm.Mesh.build(points, mesh.cells, mesh.cell_type, point_sets=planes, facet_sets={"rim": rim})
 
 
 def strip(length, n, height=None, cell_type="triangle6"):

@@ -61,3 +61,23 @@ def test_reaction_on_the_rim(exchange, i0):
     density = solution.current[0] / (4 * SIDE * 20e-9)
     assert density > 0
     assert solution.voltage[0] == pytest.approx(voltage(0.3, density, i0), abs=1e-9)
+
+
+@pytest.mark.repetition
+@pytest.mark.usefixtures("linear")
+@pytest.mark.slow
+def test_faces_of_unlike_rates_under_one_current():
+    """Each face has its own rate and one is blocked: they share the current, the voltage is that of their sum."""
+    rates = {"left": 0.0, "right": 0.3, "top": 0.9}
+    problem = cm.Problem.build(
+        rectangle(SIDE, SIDE, 2, 2), host=HOST, kinematics=cm.PlaneStrain(thickness=20e-9),
+        potentials=[
+            cm.Stored(cm.RegularSolution(chi=CHI)), cm.Storage(), cm.Diffusion(1e-12),
+            *(cm.ButlerVolmer(cm.SymmetricExchange(k0), V0=V0, on=face) for face, k0 in rates.items()),
+        ],
+    )  # fmt: skip
+    solution = cm.simulate(
+        problem, problem.uniform(0.3), cm.Discharge(1.0, until={"time": 1e-3}), control=cm.ErrorControl(dt_start=1e-3)
+    )
+    density, mean = solution.current[0] / (3 * SIDE * 20e-9), np.mean([*rates.values()]) * np.sqrt(0.3 * 0.7)
+    assert solution.voltage[0] == pytest.approx(voltage(0.3, density, lambda c, mu: mean), abs=1e-9)
