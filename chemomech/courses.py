@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +28,7 @@ class Course(AbstractQuantity):
     """
 
     times: Float[Array, " n"] = param("s", doc="moments of a course")
-    values: Any
+    values: Any = eqx.field()
 
     def __check_init__(self):
         times = self.times

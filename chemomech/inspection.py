@@ -271,10 +271,13 @@ def _time_rows(simulation: Simulation) -> list[tuple[str, str]]:
     problem, rows = simulation.problem, []
     size = float(np.ptp(problem.mesh.points, axis=0).max())
     for path, value, _, _ in declared_parameters(problem.potentials):
-        name, largest = path.rsplit(".", 1)[-1], _largest(value)
+        name = path.rsplit(".", 1)[-1]
+        if name not in ("D", "k0", "i0"):
+            continue
+        largest = _largest(value)
         if name == "D" and largest > 0:
             rows.append(("diffusion", f"{_time(size**2 / largest)} over {_length(size)} at D = {largest:.3g} m^2/s"))
-        if name in ("k0", "i0") and largest > 0:
+        elif name != "D" and largest > 0:
             depth = _depth(problem)
             seconds = float(problem.host.c_max * problem.host.faraday) * depth / largest
             rows.append(("reaction", f"{_time(seconds)} to fill at {largest:.3g} A/m^2, {_length(depth)} per face"))

@@ -11,12 +11,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ..density import AbstractPotential, Local, Scalar
+from ..density import Local, Scalar
 from ..errors import ConfigError
 from ..tensors import Sym, Vector
 from ..units import param
 from . import checks
 from .strained import AbstractStrainField
+from .traction import AbstractLoad
 
 
 class _Line(NamedTuple):
@@ -136,7 +137,7 @@ def _edge(x: Scalar, y: Scalar, a2: Scalar, rho2: Scalar) -> tuple[Scalar, Scala
     )  # fmt: skip
 
 
-class SurroundingStress(AbstractPotential):
+class SurroundingStress(AbstractLoad):
     """density = -(sigma n).u: faces of a piece cut out of an infinite isotropic body that holds dislocations
 
     Args:
@@ -155,8 +156,3 @@ class SurroundingStress(AbstractPotential):
         """-(sigma n).u [J/m^2]"""
         rows = self.dislocations.stress(now.x, self.G, self.nu).rows()
         return -now.normal.transformed(rows).dot(now.u)
-
-    @property
-    def per_area(self) -> bool:
-        """On facets."""
-        return True

@@ -12,14 +12,16 @@ from ..tensors import Vector
 from ..units import param
 
 
-class _OnFaces(AbstractPotential):
+class AbstractLoad(AbstractPotential):
+    """Minus the work of forces on faces [J/m^2]."""
+
     @property
     def per_area(self) -> bool:
         """On facets."""
         return True
 
 
-class Traction(_OnFaces):
+class Traction(AbstractLoad):
     """density = -t.u: a force per reference area of a face that keeps its size and direction
 
     Args:
@@ -36,7 +38,7 @@ class Traction(_OnFaces):
         return -Vector(*(t[k] for k in range(t.shape[0]))).dot(now.u)
 
 
-class Pressure(_OnFaces):
+class Pressure(AbstractLoad):
     """density = p n.u: a pressure along the normal of the undeformed face, a dead load as small strains have it
 
     Args:
