@@ -194,7 +194,9 @@ def _require_one_piece(gmsh: Any, opal: list[int], base: list[int], pairs: list)
     if len(opal) == 1:
         return
     of = {
-        abs(tag): body for body in opal for _, tag in gmsh.model.getBoundary([(3, body)], oriented=False, combined=False)
+        abs(tag): body
+        for body in opal
+        for _, tag in gmsh.model.getBoundary([(3, body)], oriented=False, combined=False)
     }
     root = {body: body for body in opal}
 
