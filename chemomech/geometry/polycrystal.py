@@ -62,6 +62,8 @@ def polycrystal(
             raise MeshError("polycrystal: a grain has been lost. Try: another seed, or more relaxation.")
         for k, tags in enumerate(parts, 1):
             group(gmsh, dim, f"grain_{k}", tags)
+            if dim == 2:
+                _face_up(gmsh, tags)
         outer, inner = skin(gmsh, dim, [tag for tags in parts for tag in tags])
         group(gmsh, dim - 1, "surface", outer)
         if inner:
@@ -161,6 +163,14 @@ def _draw(gmsh: Any, shape: str, cells: list, length: float) -> list[list[int]]:
     occ.remove([(d, tag) for d, tag in made if d == dim and tag not in kept], recursive=True)
     occ.synchronize()
     return [[tag for _, tag in part if tag in kept] for part in parts[1:]]
+
+
+def _face_up(gmsh: Any, faces: list[int]) -> None:
+    """Triangles run counter-clockwise, whichever way OCC has turned the faces."""
+    for tag in faces:
+        low, high = gmsh.model.getParametrizationBounds(2, tag)
+        middle = [(a + b) / 2 for a, b in zip(low, high)]
+        gmsh.model.mesh.setReverse(2, tag, gmsh.model.getNormal(tag, middle)[2] < 0)
 
 
 def _distinct(ring: list[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""What cells of architectures share: shapes of OCC cut into one another, matched sides, sizes that grow from a surface."""
+"""What drawn architectures share: refusals, the planes around them, matched sides, sizes that grow from a surface."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -51,7 +51,7 @@ def require_one_of(source: str, known: Iterable[str], **given: str) -> None:
 
 
 def planes(gmsh: Any, dim: int, low: tuple, high: tuple, tolerance: float) -> dict[str, list[int]]:
-    """Facet entities in each plane of a box, named xmin, xmax and so on; axes of which `low` knows nothing have none."""
+    """Facet entities in each plane of a box, named xmin, xmax and so on."""
     found = {}
     for axis, ends in enumerate(zip(low, high)):
         for name, value in zip(PLANES[axis], ends):
