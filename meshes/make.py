@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from chemomech.geometry import ellipsoid_section, platelet, sphere_octant
+from chemomech.geometry import ellipsoid_section, inverse_opal, platelet, polycrystal, sphere_octant
 
 HERE = Path(__file__).parent
 
@@ -14,6 +14,10 @@ MESHES = {
     "lixv2o5_ellipsoid": lambda save: ellipsoid_section(a=100e-9, b=100e-9, h=4e-9, save=save),
     "particle_section": lambda save: ellipsoid_section(a=3e-6, b=3e-6, h=0.35e-6, save=save),
     "particle_section_fine": lambda save: ellipsoid_section(a=3e-6, b=3e-6, h=0.15e-6, save=save),
+    "inverse_opal_quarter": lambda save: inverse_opal(
+        a=500e-9, r=180e-9, h=40e-9, layers=2, sides="mirror", open_top=True, save=save
+    ),
+    "polycrystal_8": lambda save: polycrystal(size=10e-6, grains=8, h=1.1e-6, save=save),
 }
 
 if __name__ == "__main__":
