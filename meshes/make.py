@@ -17,7 +17,7 @@ MESHES = {
     "inverse_opal_quarter": lambda save: inverse_opal(
         a=500e-9, r=180e-9, h=40e-9, layers=2, sides="mirror", open_top=True, save=save
     ),
-    "polycrystal_8": lambda save: polycrystal(size=10e-6, grains=8, h=1.1e-6, save=save),
+    "polycrystal_8": lambda save: polycrystal(size=10e-6, grains=8, h=1.1e-6, seed=1, save=save),
 }
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ from hypothesis import strategies as some
 from with_gmsh import needs_gmsh
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import periodic_pairs
+from chemomech.fem.mesh import Mesh, periodic_pairs
 from chemomech.geometry import inverse_opal
 from chemomech.geometry.opal import APART, THIN, TOUCH, _centres, _draw, height, solid_volume
 from chemomech.geometry.session import session
 
 pytestmark = [pytest.mark.gmsh, needs_gmsh]
 layers = some.integers(1, 3)
+MESHES = Path(__file__).parents[2] / "meshes"
 
 
 def possible(ratio):
@@ -99,3 +100,9 @@ def test_what_falls_apart_is_refused():
         inverse_opal(1e-6, 0.36e-6, 1e-7, sides="open")
     with pytest.raises(MeshError, match="layers is 0. Try: a whole number from 1 on"):
         inverse_opal(1e-6, 0.36e-6, 1e-7, layers=0)
+
+
+def test_the_committed_quarter():
+    mesh = Mesh.read(MESHES / "inverse_opal_quarter.msh", scale="nm")
+    assert 4 * mesh.measure("opal") == pytest.approx(solid_volume(500e-9, 180e-9, 2, open_top=True), rel=0.02)
+    assert set(mesh.facet_sets) == {"pores", "base", "top", "xmin", "xmax", "ymin", "ymax"}

@@ -2,6 +2,7 @@
 
 import builtins
 from math import pi
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from hypothesis import strategies as some
 from with_gmsh import needs_gmsh
 
 from chemomech.errors import ChemomechError, MeshError
-from chemomech.fem.mesh import facet_nodes
+from chemomech.fem.mesh import Mesh, facet_nodes
 from chemomech.geometry import polycrystal
 
 pytestmark = [pytest.mark.gmsh, needs_gmsh]
 pytest.importorskip("pyvoro2")
+MESHES = Path(__file__).parents[2] / "meshes"
 VOLUME = {"ball": pi / 6, "box": 1.0, "disk": pi / 4}
 
 
@@ -78,3 +80,11 @@ def test_a_missing_pyvoro2_is_explained(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ChemomechError, match=r'Grains need pyvoro2.*pip install "chemomech\[grains\]"'):
         polycrystal(1e-6, 3, 1e-7)
+
+
+def test_the_committed_polycrystal():
+    mesh = Mesh.read(MESHES / "polycrystal_8.msh", scale="um")
+    assert mesh.measure() == pytest.approx(pi / 6 * 1e-15, rel=0.02)
+    assert set(mesh.cell_sets) == {f"grain_{k}" for k in range(1, 9)}
+    volumes = mesh.cell_measures()
+    assert volumes.min() > 0.05 * volumes.mean()
