@@ -3,7 +3,15 @@
 import sys
 from pathlib import Path
 
-from chemomech.geometry import crystal_platelet, ellipsoid_section, nanowire, platelet, sphere_octant
+from chemomech.geometry import (
+    crystal_platelet,
+    ellipsoid_section,
+    inverse_opal,
+    nanowire,
+    platelet,
+    polycrystal,
+    sphere_octant,
+)
 
 HERE = Path(__file__).parent
 LFP = (10.33e-10, 6.01e-10, 4.69e-10)  # a, b, c of Pnma [m]
@@ -21,6 +29,10 @@ MESHES = {
     "lfp_crystal": lambda save: crystal_platelet(
         thickness=20e-9, diameter=60e-9, sides={"100": 1.0, "101": 1.1}, lattice=LFP, h=6e-9, save=save
     ),
+    "inverse_opal_quarter": lambda save: inverse_opal(
+        a=500e-9, r=180e-9, h=40e-9, layers=2, sides="mirror", open_top=True, save=save
+    ),
+    "polycrystal_8": lambda save: polycrystal(size=10e-6, grains=8, h=1.1e-6, seed=1, save=save),
 }
 
 if __name__ == "__main__":

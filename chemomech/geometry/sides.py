@@ -1,0 +1,121 @@
+"""What drawn architectures share: refusals, the planes around them, matched sides, sizes that grow from a surface."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from chemomech.errors import ChemomechError, MeshError
+from chemomech.geometry.session import on_plane
+
+PLANES = (("xmin", "xmax"), ("ymin", "ymax"), ("zmin", "zmax"))
+GROWTH = 0.4  # increase of the element size per distance from where it is fine
+
+
+@contextmanager
+def drawing(source: str) -> Iterator[None]:
+    """Failures of OCC's boolean operations inside are those of the geometry.
+
+    Raises:
+        MeshError: OCC fails.
+    """
+    try:
+        yield
+    except ChemomechError:
+        raise
+    except Exception as error:  # gmsh raises bare Exception
+        raise MeshError(f"{source}: the shapes cannot be cut: {error}. Try: slightly other lengths.") from error
+
+
+def require_at_least(source: str, least: int, **counts: int) -> None:
+    """Accept whole numbers from `least` on.
+
+    Raises:
+        MeshError: one is smaller or no whole number.
+    """
+    for name, value in counts.items():
+        if int(value) != value or value < least:
+            raise MeshError(f"{source}: {name} is {value}. Try: a whole number from {least} on.")
+
+
+def require_one_of(source: str, known: Iterable[str], **given: str) -> None:
+    """Accept names that are known.
+
+    Raises:
+        MeshError: one is not.
+    """
+    for name, value in given.items():
+        if value not in known:
+            raise MeshError(f"{source}: {name} is '{value}'. Try: {', '.join(known)}.")
+
+
+def planes(gmsh: Any, dim: int, low: tuple, high: tuple, tolerance: float) -> dict[str, list[int]]:
+    """Facet entities in each plane of a box, named xmin, xmax and so on."""
+    found = {}
+    for axis, ends in enumerate(zip(low, high)):
+        for name, value in zip(PLANES[axis], ends):
+            found[name] = on_plane(gmsh, dim - 1, axis, value, tolerance)
+    return found
+
+
+def match(gmsh: Any, dim: int, axis: int, low: list[int], high: list[int], length: float) -> None:
+    """The mesh of the facet entities `high` is that of `low`, moved by `length` along an axis.
+
+    Raises:
+        MeshError: the two sides differ.
+    """
+
+    def place(tag: int, shift: float) -> np.ndarray:
+        box = np.array(gmsh.model.getBoundingBox(dim - 1, tag)).reshape(2, 3)
+        centre = np.array(gmsh.model.occ.getCenterOfMass(dim - 1, tag))
+        return np.delete(np.concatenate([box, centre[None]]), axis, axis=1) + shift
+
+    wanted = [place(tag, 0.0) for tag in low]
+    order = []
+    for tag in high:
+        distance = [np.abs(place(tag, 0.0) - other).max() for other in wanted]
+        order.append(int(np.argmin(distance)) if distance else -1)
+        if not distance or min(distance) > 1e-4 * length:
+            raise MeshError("The sides of the cell are cut differently: they cannot be matched. Try: other lengths.")
+    if sorted(order) != list(range(len(low))):
+        raise MeshError("The sides of the cell are cut differently: they cannot be matched. Try: other lengths.")
+    move = np.eye(4)
+    move[axis, 3] = length
+    gmsh.model.mesh.setPeriodic(dim - 1, high, [low[k] for k in order], move.ravel().tolist())
+
+
+def fine_near(gmsh: Any, places: list[tuple[int, list[int], float]], far: float, growth: float = GROWTH) -> None:
+    """Element sizes that grow from those asked for on some entities to `far`.
+
+    Args:
+        gmsh: the session.
+        places: dimension of entities, the entities, the size on them.
+        far: the size elsewhere.
+        growth: increase of the size per distance.
+    """
+    field, made = gmsh.model.mesh.field, []
+    for dim, tags, near in places:
+        if not tags or near >= far:
+            continue
+        distance = field.add("Distance")
+        field.setNumbers(distance, {1: "CurvesList", 2: "SurfacesList"}[dim], tags)
+        field.setNumber(distance, "Sampling", 40)
+        made.append(field.add("Threshold"))
+        values = {"InField": distance, "SizeMin": near, "SizeMax": far, "DistMin": 0, "DistMax": (far - near) / growth}
+        for name, value in values.items():
+            field.setNumber(made[-1], name, value)
+    if made:
+        least = field.add("Min")
+        field.setNumbers(least, "FieldsList", made)
+        field.setAsBackgroundMesh(least)
+        gmsh.option.setNumber("Mesh.MeshSizeExtendFromBoundary", 0)
+
+
+def skin(gmsh: Any, dim: int, bodies: list[int]) -> tuple[list[int], list[int]]:
+    """Facet entities of bodies: those of one body, and those that two share."""
+    tags = [
+        abs(tag) for body in bodies for _, tag in gmsh.model.getBoundary([(dim, body)], oriented=False, combined=False)
+    ]
+    unique, counts = np.unique(tags, return_counts=True)
+    return unique[counts == 1].tolist(), unique[counts > 1].tolist()
