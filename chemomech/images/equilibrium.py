@@ -23,7 +23,8 @@ def stressed(
     """Mechanical equilibrium of a body at a given composition; its surface is free unless constraints hold it.
 
     `analysis.nodal_stress`, `analysis.points` and `analysis.relief` take the result. Other compositions on the same
-    mesh are those of `problem.with_fixed(0, c)`.
+    mesh are those of `problem.with_fixed(0, c)`. For a peak take the stress at the nodes, and quadratic triangles with
+    edges of a third of a front's width or less: between nodes c bends more than the strain can follow.
 
     Args:
         mesh: such as of `mesh_of`.
