@@ -17,6 +17,7 @@ TRIES = 20000  # places tried for a particle before a packing is refused
 WIDEST, NARROWEST = 0.95, 0.02  # radius of a neck in radii of the smaller particle
 GAP = 0.05  # of the mean radius: what disjoint particles keep between them
 ROUND = 10  # edges around a neck
+COARSEST = 0.5  # edge length on a sphere in its radii: coarser ones lose the sphere
 
 
 def particle_chain(
@@ -34,7 +35,7 @@ def particle_chain(
     Args:
         radius: radius of the spheres [m].
         neck: radius of the circle in which neighbours meet [m].
-        h: edge length to aim at [m].
+        h: edge length to aim at [m], on a sphere at most half its radius.
         count: number of spheres.
         last_radius: radius of the last sphere [m], those between changing evenly; `radius` if not given.
         save: file for the .msh, in the unit `unit_of` twice the largest radius.
@@ -74,7 +75,7 @@ def packing(
         side: side of the box [m].
         radius: median radius [m].
         count: number of spheres.
-        h: edge length to aim at [m].
+        h: edge length to aim at [m], on a sphere at most half its radius.
         spread: standard deviation of the logarithm of the radii.
         neck: radius of the necks [m].
         seed: number of the random places; the same number gives the same packing.
@@ -158,7 +159,11 @@ def _meshed(
         if len(inner) != len(necks):
             raise MeshError(f"{source}: {len(necks)} necks became {len(inner)}. Try: slightly other lengths.")
         rims = {tag: [abs(c) for _, c in gmsh.model.getBoundary([(2, tag)], oriented=False)] for tag in inner}
-        fine_near(gmsh, [(1, curves, _around(gmsh, curves) / ROUND) for curves in rims.values()], size)
+        places = [(1, curves, _around(gmsh, curves) / ROUND) for curves in rims.values()]
+        for body, r in zip(bodies, spheres[1]):
+            faces = {tag for _, tag in gmsh.model.getBoundary([(3, body)], oriented=False)}
+            places.append((2, sorted(faces - set(inner)), COARSEST * r))
+        fine_near(gmsh, places, size)
         return mesh_model(gmsh, 3, size, unit, save)
 
 
