@@ -277,6 +277,27 @@ def parameter_sets(records: list[dict]) -> str:
     return _table("Thermodynamics without a mesh", head, rows, records)
 
 
+def architectures(records: list[dict]) -> str:
+    """Krylov counts by body, and stress relief by shape."""
+    counts = [
+        [row["body"], _count(row["unknowns"]), " ".join(map(str, row["iterations"])), str(max(row["transposed"]))]
+        for record in records for row in record["counts"]
+    ]  # fmt: skip
+    relief = [
+        [
+            row["shape"], f"{row['r/a']:.2f}", _count(row["unknowns"]), f"{row['stress over planar']:.2f}",
+            f"{row['95th percentile']:.2f}", str(row["CG iterations"]), f"{row['seconds to solve']:.1f} s",
+        ]
+        for record in records for row in record["relief"]
+    ]  # fmt: skip
+    first = _table(
+        "GMRES iterations to 1e-6 of four steps on bodies of other shapes",
+        ["body", "unknowns", "iterations", "transposed, most"], counts, records,
+    )  # fmt: skip
+    head = ["inverse opal", "r/a", "unknowns", "stress over planar", "95th percentile", "CG iterations", "solved in"]
+    return first + "\n\n" + _table("Stress of an inverse opal that swells on its base", head, relief, records)
+
+
 CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "coupled step": coupled_steps,
     "converged coupled step": energies,
@@ -292,6 +313,7 @@ CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "design recovery": recoveries,
     "screening": screenings,
     "parameter sets": parameter_sets,
+    "architectures": architectures,
 }
 
 

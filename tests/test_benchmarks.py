@@ -336,3 +336,15 @@ def test_parameter_sets():
     made = json.loads(started("parameter_sets", "--sets", 10))
     assert [row["sets"] for row in made["functions"]] == [10] * 7
     assert all(row["processor seconds"] < row["first seconds"] for row in made["functions"])
+
+
+@pytest.mark.slow
+@pytest.mark.gmsh
+def test_architectures():
+    """Counts of each body, and less stress in an opal of larger pores."""
+    made = json.loads(started("architectures", "--size", "small"))
+    assert [row["body"] for row in made["counts"]] == ["wire", "film", "opal"]
+    assert all(max(row["iterations"]) <= 35 for row in made["counts"])
+    left = [row["stress over planar"] for row in made["relief"]]
+    assert left == sorted(left)
+    assert table.architectures([made]).count("\n") > 12
