@@ -28,40 +28,38 @@ def strip(bending, film=1.0, misfit=0.0) -> cm.Problem:
     )  # fmt: skip
 
 
-def two_layer_curvature(E_film, E_substrate, misfit):
-    """Timoshenko, J. Opt. Soc. Am. 11 (1925) 233: of a strip whose film would be longer by the misfit."""
+def two_layers(E_film, E_substrate):
+    """Bending stiffness per depth, and curvature by a misfit of one: Timoshenko, J. Opt. Soc. Am. 11 (1925) 233."""
     f, s, m, n = FILM, HEIGHT - FILM, E_film, E_substrate
     stiff = m**2 * f**4 + 4 * m * n * f**3 * s + 6 * m * n * f**2 * s**2 + 4 * m * n * f * s**3 + n**2 * s**4
-    return -6 * m * n * f * s * (f + s) * misfit / stiff
+    return stiff / (12 * (m * f + n * s)), -6 * m * n * f * s * (f + s) / stiff
 
 
 @pytest.mark.usefixtures("linear")
-def test_a_film_bends_its_substrate():
-    """Free curvature and length: the two-layer formula; no force, no moment."""
-    problem = strip(cm.Bending(curvature="free", neutral=HEIGHT / 2), film=3.0, misfit=0.01)
+def test_a_film_and_a_moment_bend_a_substrate():
+    """Free length, curvature under a moment: the two-layer formula, and what the moment adds to it."""
+    stiffness, by_misfit = two_layers(3 * E, E)
+    moment = 0.2 * stiffness * DEPTH * by_misfit * 0.01
+    problem = strip(cm.Bending(curvature=cm.Load(moment), neutral=HEIGHT / 2), film=3.0, misfit=0.01)
     state = cm.solve_static(problem)
-    expected = two_layer_curvature(3 * E, E, 0.01)
-    assert state.curvature == pytest.approx(expected, rel=1e-7)
-    moment = cm.Reaction("curvature")(problem, state)
-    assert abs(float(moment)) < 1e-6 * E * HEIGHT**3 / 12 * DEPTH * abs(expected)
+    assert state.curvature == pytest.approx(1.2 * 0.01 * by_misfit, rel=1e-7)
+    assert float(cm.Reaction("curvature")(problem, state)) == pytest.approx(moment, rel=1e-6)
 
 
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
-def test_given_and_loaded_curvature():
-    """M = E I kappa; what is held at the neutral line and at another one; a force stretches."""
-    inertia, kappa = HEIGHT**3 / 12 * DEPTH, 1e5
-    problem = strip(cm.Bending(curvature=kappa, neutral=HEIGHT / 2))
+def test_given_curvature_and_loaded_length():
+    """M = E I kappa, F = E A axial, and the stress at every point."""
+    inertia, kappa, force = HEIGHT**3 / 12 * DEPTH, 1e5, 2e-9
+    problem = strip(cm.Bending(curvature=kappa, axial=cm.Load(force), neutral=HEIGHT / 2))
     state = cm.solve_static(problem)
     stress, x = bodies.stress_and_position(problem, state)
-    np.testing.assert_allclose(stress[0], -E * kappa * (x[1] - HEIGHT / 2), atol=1e-6 * E * kappa * HEIGHT)
+    expected = force / (HEIGHT * DEPTH) - E * kappa * (x[1] - HEIGHT / 2)
+    np.testing.assert_allclose(stress[0], expected, atol=1e-6 * np.abs(expected).max())
     assert np.abs(stress[[1, 5]]).max() < 1e-6 * np.abs(stress[0]).max()
-    assert float(cm.Reaction("curvature")(problem, state)) == pytest.approx(E * inertia * kappa, rel=1e-7)
-    loaded = strip(cm.Bending(curvature=cm.Load(E * inertia * kappa), axial=cm.Load(2e-9), neutral=HEIGHT / 2))
-    state = cm.solve_static(loaded)
-    assert state.curvature == pytest.approx(kappa, rel=1e-7)
-    assert state.axial == pytest.approx(2e-9 / (E * HEIGHT * DEPTH), rel=1e-7)
-    assert float(cm.Reaction("axial")(loaded, state)) == pytest.approx(2e-9, rel=1e-6)
+    assert state.axial == pytest.approx(force / (E * HEIGHT * DEPTH), rel=1e-7)
+    assert float(cm.Reaction("axial")(problem, state)) == pytest.approx(force, rel=1e-6)
+    assert float(cm.Reaction("curvature")(problem, state)) == pytest.approx(E * inertia * kappa, rel=1e-6)
 
 
 @pytest.mark.usefixtures("linear")
