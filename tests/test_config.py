@@ -309,3 +309,34 @@ def test_loads_courses_and_dislocations_come_from_tables():
     tree["kinematics"]["bending"]["curvature"]["value"] = "1 nN"
     with pytest.raises(UnitError, match="curvature"):
         config.build(tree)
+
+
+def test_finite_strain_and_surfaces_by_kind():
+    """Swelling, mobility and stiffness are nested tables; lengths and energies have their units."""
+    misfit = {"kind": "Vegard", "strain": [0.3, 0.3, 0.1]}
+    particle = {
+        "mesh": {"kind": "Rectangle", "lx": "1 um", "ly": "1 um", "nx": 1, "ny": 1},
+        "host": {"c_max": "295 kmol/m^3"},
+        "potentials": [
+            {"kind": "Stored", "psi": [
+                {"kind": "RegularSolution", "chi": 1.0},
+                {"kind": "Hencky", "psi": {"kind": "LinearElastic.isotropic", "E": "50 GPa", "nu": 0.2},
+                 "swelling": {"kind": "LogarithmicSwelling", "eigenstrain": misfit}},
+            ]},
+            {"kind": "Stored", "psi": {"kind": "NeoHookean", "E": "1 GPa", "nu": 0.3, "swelling": {
+                "kind": "VolumeSwelling.from_partial_molar_volume", "omega": "1e-5 m^3/mol", "c_max": "295 kmol/m^3"}}},
+            {"kind": "Storage"},
+            {"kind": "Diffusion", "D": "1e-16 m^2/s", "finite": True,
+             "mobility": {"kind": "ActivatedMobility", "barrier": "20 kJ/mol", "by_strain": "-1e5 J/mol"}},
+            {"kind": "SurfaceStress", "tau": "1 N/m", "finite": True, "on": "right"},
+        ],
+        "initial": 0.1,
+        "protocol": [{"kind": "Closed", "until": {"time": "1 s"}}],
+    }  # fmt: skip
+    problem = config.build(particle).problem
+    stored, _, diffusion, surface = problem.potentials
+    assert [type(term).__name__ for term in stored.psi.terms()] == ["RegularSolution", "Hencky", "NeoHookean"]
+    assert float(stored.psi.terms()[2].swelling.change) == pytest.approx(2.95)
+    assert diffusion.finite
+    assert float(diffusion.mobility.barrier) == 20e3
+    assert float(surface.psi.tau) == 1.0

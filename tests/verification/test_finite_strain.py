@@ -63,17 +63,16 @@ def profile(R):
 def radial(change):
     """Position r and Piola stress P_R of the sphere as functions of R, and what follows from them."""
 
-    def stretches(R, r, P):
+    def stretches(R, r, P):  # of the lattice by swelling, elastic ones along and around, and the hoop stress
         grown = (1 + change * profile(R)) ** (1 / 3)
         b = r / R / grown
         p, q = G + 0.5 * LAM * b**4, G + 0.5 * LAM
         y = P / grown**2
         a = (y + np.sqrt(y**2 + 4 * p * q)) / (2 * p)  # of p a - q/a = y
-        return grown, a, b
+        return grown, a, b, grown**2 * (G * (b - 1 / b) + 0.5 * LAM * (a**2 * b**3 - 1 / b))
 
     def slopes(R, y):
-        grown, a, b = stretches(R, *y)
-        hoop = grown**2 * (G * (b - 1 / b) + 0.5 * LAM * (a**2 * b**3 - 1 / b))
+        grown, a, b, hoop = stretches(R, *y)
         return np.array([a * grown, -2 * (y[1] - hoop) / R])
 
     def ends(inner, outer):
@@ -86,8 +85,7 @@ def radial(change):
 
     def cauchy(R):
         y = found.sol(R)
-        grown, a, b = stretches(R, *y)
-        hoop = grown**2 * (G * (b - 1 / b) + 0.5 * LAM * (a**2 * b**3 - 1 / b))
+        grown, a, b, hoop = stretches(R, *y)
         return y[0], y[1] / (b * grown) ** 2, hoop / (a * b * grown**2)
 
     return cauchy
