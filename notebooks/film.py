@@ -226,3 +226,53 @@ assert abs(thick.x[1] / formula - 1.0) < 0.01
 # A column knows nothing of waves along the film. There the top moves freely, which makes them softer than a column:
 # a wide film needs somewhat more misfit. `python -m benchmarks.design_film` lets a wide film go from two phases side by
 # side, with no misfit, with the one found here, and with a tenth more.
+
+# %% [markdown]
+# ## Waves along the film
+#
+# Where the film is wide, phases may also stand side by side. Under its free top such a wave strains the film less than
+# a layered one does: a short wave, confined to the top as $e^{-k\,\mathrm{depth}}$, costs only $(1-\nu)/2$ of the
+# elastic energy in plane strain. So a swelling that keeps a column uniform, $\eta^2 = (\chi-2) RT c_{max}/M$, does not
+# keep a wide film uniform. $\sqrt{2/(1-\nu)}$ times as much does, and the gradient energy spares some of that. Here
+# without bowing: `cm.softest_modes` gives the change of composition that a uniform film resists least.
+
+
+# %%
+def wide(width, eta):
+    elastic = cm.LinearElastic.isotropic(M * (1 - NU), NU, cm.Vegard(eta))
+    chemical = cm.RegularSolution(chi=CHI) + cm.GradientEnergy(RT * C_MAX * DECAY**2)
+    made = cm.Problem.build(
+        elevate(rectangle(THICK, THICK, 8, 8)),
+        host=HOST,
+        potentials=[cm.Stored(chemical + elastic), cm.Amount(0.5)],
+        constraints=[cm.Periodic("x"), cm.Fixed("u", "bottom")],
+    )
+    return made.moved(made.mesh.points * [width / THICK, 1.0])
+
+
+def softest_of(width, eta):
+    made = wide(width, eta)
+    return cm.softest_modes(made, made.uniform(0.5))
+
+
+layered = np.sqrt((CHI - 2) / K)
+factors = np.array([1.4, 1.55, 1.7])
+widths = THICK * np.linspace(0.7, 2.8, 8)  # wider ones fit two waves
+curvatures = [[softest_of(w, f * layered).curvature[0] / RT for w in widths] for f in factors]
+critical_factor = np.array([np.sqrt(np.interp(0.0, row, factors**2)) for row in np.transpose(curvatures)])
+print(f"a column: {100 * layered:.2f} %; a wide film: {critical_factor.max():.2f} times that")
+assert 1.0 < critical_factor.max() < np.sqrt(2 / (1 - NU))
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=(1, 1.2))
+left.plot(widths / THICK, critical_factor, "C0o-", ms=4)
+left.axhline(1.0, color="k", ls=":", label="column")
+left.axhline(np.sqrt(2 / (1 - NU)), color="k", ls="--", label=r"$\sqrt{2/(1-\nu)}$")
+left.set(xlabel="wave length / thickness", ylabel=r"$\eta$ of a solid solution / column's", ylim=(0.95, 1.75))
+left.legend()
+worst = widths[critical_factor.argmax()]
+x, y = wide(worst, 0.0).mesh.points.T / THICK
+shape = softest_of(worst, critical_factor.max() * layered).shape[0]
+drawn = right.tricontourf(x, y, shape, levels=np.linspace(-1, 1, 21), cmap="RdBu_r")
+right.set(xlabel="x / thickness", ylabel="y / thickness", aspect="equal", title="change of composition")
+fig.colorbar(drawn, ax=right, shrink=0.7)
+fig.tight_layout()
