@@ -62,7 +62,7 @@ def test_what_is_given_free_or_loaded():
     kinematics = cm.PlaneStrain(mean_strain=("zz", "yy"), given={"zz": "0.5 %"}, bending=bending)
     assert kinematics.scalars == ("strain_zz", "strain_yy", "axial", "curvature")
     assert {k: float(v) for k, v in kinematics.values().items()} == {"strain_zz": 0.005, "axial": 0.01}
-    assert {k: float(v) for k, v in kinematics.loads().items()} == {"curvature": pytest.approx(2e-18)}
+    assert {k: float(v) * 1e18 for k, v in kinematics.loads().items()} == {"curvature": pytest.approx(2.0)}
     scaled = cm.Scales(1e-9, 1.0, 1e6, 1.0, 1.0, 1.0).apply(kinematics)
     assert float(scaled.loads()["curvature"]) == pytest.approx(2e3)  # a moment over 1e6 J/m^3 (1 nm)^3
     assert WireBending(curvature_x="free").parts.keys() == {"axial", "curvature_x"}
