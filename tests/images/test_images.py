@@ -225,7 +225,7 @@ def bent_particle(pixel, angle=0.0):
 
 def stress_of(map, angle=0.0):
     """Largest and mean von Mises stress; the crystal turns with the picture. Edges are a third of the front's width."""
-    mesh, c = mesh_of(map, "0.05 um", smooth="0.06 um", order=2)
+    mesh, c = mesh_of(map, "0.05 um", smooth="0.1 um", order=2)
     crystal = cm.LinearElastic.isotropic(E, NU, cm.Vegard([-0.02, 0.01, 0.05], c_ref=0.5))
     problem, state = stressed(mesh, c, cm.Oriented(crystal, angle=angle))
     volume, stress = points.volumes(problem), von_mises(points.stresses(problem, state))
@@ -234,17 +234,15 @@ def stress_of(map, angle=0.0):
 
 @pytest.mark.slow
 def test_stress_map_does_not_depend_on_rotation_or_resampling():
-    """A quarter turn of the pixels and each pixel cut in four: peak and mean. 30 degrees sampled anew: the mean.
+    """A quarter turn of the pixels, each pixel cut in four, and 30 degrees sampled anew: peak and mean.
 
-    The peak lies where a front meets the surface. There the stairs of a mask of 40 nm pixels fall elsewhere once the
-    particle is sampled at 30 degrees: that peak has moved by 5 %, and is not held to anything here.
+    The peak lies where a front meets the surface, so the stairs of the mask matter there: pixels of 20 nm, smoothed
+    over five of them. Pixels of 40 nm move it by 3 % at 30 degrees.
     """
-    map = bent_particle(0.04)
+    map = bent_particle(0.02)
     first = stress_of(map)
     quarter = Map(np.rot90(map.values), map.pixel, np.rot90(map.inside))
     cut = [v.repeat(2, 0).repeat(2, 1) for v in (map.values, map.inside)]
     four = Map(cut[0], map.pixel / 2, cut[1])
-    for other, angle in ((quarter, np.pi / 2), (four, 0.0)):
+    for other, angle in ((quarter, np.pi / 2), (four, 0.0), (bent_particle(0.02, np.pi / 6), np.pi / 6)):
         np.testing.assert_allclose(stress_of(other, angle), first, rtol=0.03)
-    turned = stress_of(bent_particle(0.04, np.pi / 6), np.pi / 6)
-    assert turned[1] == pytest.approx(first[1], rel=0.03)
