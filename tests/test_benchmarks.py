@@ -336,3 +336,17 @@ def test_parameter_sets():
     made = json.loads(started("parameter_sets", "--sets", 10))
     assert [row["sets"] for row in made["functions"]] == [10] * 7
     assert all(row["processor seconds"] < row["first seconds"] for row in made["functions"])
+
+
+@pytest.mark.slow
+def test_bent_wire_at_small_size(tmp_path):
+    """One bend, one seed, coarse: lithium on the edge in tension; parts that are there stay in the record."""
+    out = tmp_path / "wire.json"
+    arguments = ["--seeds", 1, "--case", 0.01, 0.3, "--until", 2, "--coarse", "--out", out]
+    started("bent_wire", "--parts", "sweep", *arguments)
+    started("bent_wire", "--parts", "rest", *arguments)
+    made = json.loads(out.read_text())
+    mean = made["sweep"][0]["mean"]
+    assert mean["tension"]["mean"] > 0.6 > 0.2 > mean["compression"]["mean"]
+    assert made["rest"][0]["bar"]["energy"] < 0
+    assert "| 1 % | 0.3 | 1 | 1.0 / 0.0 |" in table.bent_wires([made])
