@@ -116,27 +116,32 @@ def lifetime(bend: float, ratio: float, last: float, cells: float) -> dict:
 
 
 def energy(problem: cm.Problem, state: cm.State) -> float:
-    """Stored energy over R T c_max h^2 and the thickness."""
+    """Mean stored energy, that of the bend included, over R T c_max."""
     whole = float(sum(ledger(problem, problem.pack(state)).values())) * problem.scales.of("J")
-    return whole / (float(problem.host.RT) * float(problem.host.c_max) * H**2)
+    return whole / (float(problem.host.RT) * float(problem.host.c_max) * 6 * H**2)
 
 
 def stationary(bend: float, ratio: float, cells: float) -> dict:
-    """Energies of a layer along the edge in tension and of a bar across, less that of the uniform strip.
+    """Mean energies at equilibrium of a layer along the edge in tension and of rich bars across at one end or both.
 
-    In units of R T c_max h^2; the number of changes that lower the energy further says whether they would stay.
+    A layer starts from what noise has made of the wire at 5 h^2/D. The number of changes that lower the energy says
+    whether a state would stay; None: Newton's method finds no such state.
     """
-    problem = at_rest(bend, ratio, cells=cells)
+    problem, began = at_rest(bend, ratio, cells=cells), wire(bend, ratio, cells=cells)
     starts = {
-        "layer": lambda x: 0.5 - 0.43 * np.tanh((x[:, 1] - MEAN * H) / (2 * ratio * H)),
-        "bar": lambda x: 0.5 - 0.43 * np.tanh((np.abs(x[:, 0] - 3 * H) - 3 * MEAN * H) / (2 * ratio * H)),
+        "layer": began.run().final.c,
+        "one bar": lambda x: 0.5 - 0.43 * np.tanh((x[:, 0] - 6 * MEAN * H) / (2 * ratio * H)),
+        "two bars": lambda x: 0.5 + 0.43 * np.tanh((np.cos(np.pi * x[:, 0] / (3 * H)) - np.cos(np.pi * MEAN)) / ratio),
     }
-    uniform = energy(problem, problem.uniform(MEAN))
     rows: dict = {"bend": bend, "ratio": ratio}
     for name, start in starts.items():
-        state = cm.solve_equilibrium(problem, problem.state(c=start))
+        try:
+            state = cm.solve_equilibrium(problem, problem.state(c=start))
+        except cm.SolveError:
+            rows[name] = None
+            continue
         rows[name] = {
-            "energy": energy(problem, state) - uniform, "unstable": cm.unstable_modes(problem, state),
+            "energy": energy(problem, state), "unstable": cm.unstable_modes(problem, state),
             **edges(problem.mesh, np.asarray(state.c)),
         }  # fmt: skip
     return rows

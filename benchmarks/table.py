@@ -305,11 +305,12 @@ def _layers(records: list[dict]) -> tuple[str, list[str], list[list[str]]]:
             broken = f"{case['broken']:.0f}" if case["broken"] else f"whole at {case['last']:.0f}"
             rows.append([
                 f"{100 * case['bend']:g} %", f"{case['ratio']:g}", broken,
-                *(f"{rest[name]['energy']:.4f}, {rest[name]['unstable']}" for name in ("layer", "bar")),
+                *(f"{rest[name]['energy']:.4f}, {rest[name]['unstable']}" if rest[name] else "none found"
+                  for name in ("layer", "one bar", "two bars")),
             ])  # fmt: skip
     head = [
         "strain at the edges", "l/h", "layer breaks at [h^2/D]",
-        "layer: energy less that of the uniform strip [R T c_max h^2], unstable modes", "bar across: the same",
+        "layer at rest: mean energy [R T c_max], unstable modes", "bar at one end", "bars at both",
     ]  # fmt: skip
     return "How long the layer along the edge in tension lasts, and what it costs", head, rows
 
