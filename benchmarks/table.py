@@ -288,13 +288,13 @@ def bent_wires(records: list[dict]) -> str:
 def _domains(records: list[dict]) -> tuple[str, list[str], list[list[str]]]:
     rows = [
         [
-            f"{100 * case['bend']:g} %", f"{case['ratio']:g}", str(case["seeds"]),
+            f"{100 * case['bend']:g} %", f"{case['ratio']:g}", f"{case['noise']:g}", str(case["seeds"]),
             *(f"{case['mean']['tension'][k]:.{n}f} / {case['mean']['compression'][k]:.{n}f}" for k, n in
               (("segments", 1), ("mean", 2))),
         ]
-        for record in records for case in record.get("sweep", [])
+        for record in records for case in [*record.get("sweep", []), *record.get("louder", [])]
     ]  # fmt: skip
-    head = ["strain at the edges", "l/h", "seeds", "rich segments, tension / compression", "composition there"]
+    head = ["strain at the edges", "l/h", "noise", "seeds", "rich segments, tension / compression", "composition there"]
     return "A bent strip after 5 h^2/D, means over seeds of the noise", head, rows
 
 

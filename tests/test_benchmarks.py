@@ -349,4 +349,4 @@ def test_bent_wire_at_small_size(tmp_path):
     mean = made["sweep"][0]["mean"]
     assert mean["tension"]["mean"] > 0.6 > 0.2 > mean["compression"]["mean"]
     assert made["rest"][0]["one bar"]["unstable"] == 0
-    assert "| 1 % | 0.3 | 1 | 1.0 / 0.0 |" in table.bent_wires([made])
+    assert "| 1 % | 0.3 | 0.02 | 1 | 1.0 / 0.0 |" in table.bent_wires([made])

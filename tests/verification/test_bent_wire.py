@@ -133,6 +133,16 @@ def lead(bend):
     return place["bottom"] - place["top"]
 
 
+@pytest.mark.usefixtures("linear")
+@pytest.mark.slow
+def test_a_front_leads_on_the_side_in_tension():
+    """By as much as the wire is bent; the other sign of the curvature swaps the sides."""
+    found = {bend: lead(bend) for bend in (0.0005, 0.001, -0.001)}
+    assert found[0.001] > 0.03
+    assert found[-0.001] == pytest.approx(-found[0.001], rel=1e-6)
+    assert found[0.0005] == pytest.approx(found[0.001] / 2, rel=0.01)
+
+
 # --- stress ---------------------------------------------------------------------------------------------------------
 
 
