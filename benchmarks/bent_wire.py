@@ -129,7 +129,7 @@ def stationary(bend: float, ratio: float, cells: float) -> dict:
     """Mean energies at equilibrium of a layer along the edge in tension and of rich bars across at one end or both.
 
     A layer starts from what noise has made of the wire at 5 h^2/D. The number of changes that lower the energy says
-    whether a state would stay; None: Newton's method finds no such state.
+    whether a state would stay; None: Newton's method has found no such state.
     """
     problem, began = at_rest(bend, ratio, cells=cells), wire(bend, ratio, cells=cells)
     starts = {
@@ -137,17 +137,16 @@ def stationary(bend: float, ratio: float, cells: float) -> dict:
         "one bar": lambda x: 0.5 - 0.43 * np.tanh((x[:, 0] - 6 * MEAN * H) / (2 * ratio * H)),
         "two bars": lambda x: 0.5 + 0.43 * np.tanh((np.cos(np.pi * x[:, 0] / (3 * H)) - np.cos(np.pi * MEAN)) / ratio),
     }
-    rows: dict = {"bend": bend, "ratio": ratio}
+    rows: dict = {"bend": bend, "ratio": ratio} | dict.fromkeys(starts)
     for name, start in starts.items():
         try:
             state = cm.solve_equilibrium(problem, problem.state(c=start))
         except cm.SolveError:
-            rows[name] = None
             continue
-        rows[name] = {
-            "energy": energy(problem, state), "unstable": cm.unstable_modes(problem, state),
-            **edges(problem.mesh, np.asarray(state.c)),
-        }  # fmt: skip
+        found = edges(problem.mesh, np.asarray(state.c))
+        if (name == "layer") == (found["compression"]["segments"] == 0):  # else it has become the other
+            stable = {"energy": energy(problem, state), "unstable": cm.unstable_modes(problem, state)}
+            rows[name] = stable | found
     return rows
 
 
