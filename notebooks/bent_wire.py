@@ -23,6 +23,7 @@ jax.config.update("jax_enable_x64", True)
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.tri import LinearTriInterpolator, Triangulation
 
 import chemomech as cm
 from chemomech import analysis, images
@@ -40,8 +41,8 @@ mesh = rectangle(6 * H, H, 72, 12)
 #
 # The displacement gradient is that of the bent wire plus what the mesh finds on top of it: the bend is one number, the
 # curvature $1/\rho$, and the strain along the wire is $-(y - h/2)/\rho$ where nothing else strains it. The mesh stays
-# straight. At the ends nothing comes on top: they are clamped to the bend. At 0.4 % strain at the edges the bend changes
-# the chemical potential by
+# straight. At the ends nothing comes on top: they are clamped to the bend. With 0.4 % strain at the edges the chemical
+# potential changes there by
 
 
 # %%
@@ -69,7 +70,7 @@ print(f"E eta strain / (RT c_max) = +-{drive:.3f} RT at the edges")
 # %%
 bends = [0.0, 0.001, 0.004, -0.004]
 final = {}
-figure, axes = plt.subplots(2, 2, figsize=(8, 2.6), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(8, 2.4), layout="constrained")
 for axis, bend in zip(axes.ravel(), bends, strict=True):
     problem = wire(bend)
     noise = np.random.default_rng(1).normal(0.0, 0.02, len(mesh.points))
@@ -93,26 +94,20 @@ plt.show()
 #
 # ## From a picture of the composition to stress
 #
-# A microscope gives the composition in pixels. `images.stressed` finds the stress it causes in a body whose surface is
-# free; with the true composition at hand, one sees what the pixels lose.
+# A microscope gives the composition in pixels. `images.stressed` finds the stress that it causes in a body with a free
+# surface, here from pixels of $h/20$ and from the composition that they were taken of.
 
 # %%
 problem, state = final[0.0]
 pixel = H / 20
 x, y = np.meshgrid((np.arange(120) + 0.5) * pixel, (20 - np.arange(20) - 0.5) * pixel)
-interpolate = plt.matplotlib.tri.LinearTriInterpolator(
-    plt.matplotlib.tri.Triangulation(*mesh.points.T, mesh.cells), np.asarray(state.c)
-)
-seen = images.Map(np.asarray(interpolate(x, y)), pixel, np.ones(x.shape, bool))
-traced, c = images.mesh_of(seen, h=f"{1e9 * H / 10:g} nm", mesher="delaunay")
-shown, stressed = images.stressed(traced, c, elastic)
-stresses = [
-    (traced, analysis.von_mises(analysis.nodal_stress(shown, stressed)), "from the picture"),
-    (mesh, analysis.von_mises(analysis.nodal_stress(problem, state)), "from the simulation"),
-]
+true = LinearTriInterpolator(Triangulation(*mesh.points.T, mesh.cells), np.asarray(state.c))
+seen = images.Map(np.asarray(true(x, y)), pixel, np.ones(x.shape, bool))
+bodies = {"from the picture": images.mesh_of(seen, h=H / 12, mesher="delaunay"), "from the nodes": (mesh, state.c)}
 figure, axes = plt.subplots(1, 2, figsize=(8, 1.6), layout="constrained")
-for axis, (body, stress, name) in zip(axes, stresses, strict=True):
-    picture = axis.tripcolor(*body.points.T / H, body.cells, stress / 1e6, vmin=0, vmax=600, shading="gouraud")
+for axis, (name, (body, c)) in zip(axes, bodies.items(), strict=True):
+    stress = analysis.von_mises(analysis.nodal_stress(*images.stressed(body, c, elastic)))
+    picture = axis.tripcolor(*body.points.T / H, body.cells, stress / 1e6, vmin=0, vmax=400, shading="gouraud")
     axis.set(aspect="equal", xticks=[], yticks=[], title=name)
     print(f"{name}: largest von Mises stress {stress.max() / 1e6:.0f} MPa, mean {stress.mean() / 1e6:.0f} MPa")
 figure.colorbar(picture, ax=axes, label="von Mises [MPa]")
