@@ -112,10 +112,9 @@ def lifetime(bend: float, ratio: float, last: float, cells: float) -> dict:
     found = cm.simulate(simulation.problem, simulation.state, simulation.protocol, frames=0, observe=observe)
     t, rich = np.asarray(found.time) * D / H**2, np.asarray(found.tension) > LAYER
     gone = np.flatnonzero(~rich & (np.maximum.accumulate(rich)))
-    at = {f"{when:g}": float(np.interp(when, t, np.asarray(found.tension))) for when in (5.0, 100.0) if when <= last}
     return {
         "bend": bend, "ratio": ratio, "last": last, "broken": float(t[gone[0]]) if len(gone) else None,
-        "tension": at, **edges(mesh, np.asarray(found.final.c)),
+        **edges(mesh, np.asarray(found.final.c)),
     }  # fmt: skip
 
 
