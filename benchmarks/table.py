@@ -301,7 +301,7 @@ def _domains(records: list[dict]) -> tuple[str, list[str], list[list[str]]]:
 def _layers(records: list[dict]) -> tuple[str, list[str], list[list[str]]]:
     rows = []
     for record in records:
-        for case, rest in zip(record.get("lifetimes", []), record.get("rest", []), strict=True):
+        for case, rest in zip(record.get("lifetimes", []), record.get("rest", []), strict=False):  # of both parts
             broken = f"{case['broken']:.0f}" if case["broken"] else f"whole at {case['last']:.0f}"
             rows.append([
                 f"{100 * case['bend']:g} %", f"{case['ratio']:g}", broken,
