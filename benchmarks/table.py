@@ -298,6 +298,53 @@ def architectures(records: list[dict]) -> str:
     return first + "\n\n" + _table("Stress of an inverse opal that swells on its base", head, relief, records)
 
 
+def bent_wires(records: list[dict]) -> str:
+    """Domains by bend and interface length, how long a layer lasts, and iterations."""
+    return "\n\n".join(
+        _table(title, head, rows, records)
+        for title, head, rows in (_domains(records), _layers(records), _wire_counts(records)) if rows
+    )  # fmt: skip
+
+
+def _domains(records: list[dict]) -> tuple[str, list[str], list[list[str]]]:
+    rows = [
+        [
+            f"{100 * case['bend']:g} %", f"{case['ratio']:g}", f"{case['noise']:g}", str(case["seeds"]),
+            *(f"{case['mean']['tension'][k]:.{n}f} / {case['mean']['compression'][k]:.{n}f}" for k, n in
+              (("segments", 1), ("mean", 2))),
+        ]
+        for record in records for case in [*record.get("sweep", []), *record.get("louder", [])]
+    ]  # fmt: skip
+    head = ["strain at the edges", "l/h", "noise", "seeds", "rich segments, tension / compression", "composition there"]
+    return "A bent strip after 5 h^2/D, means over seeds of the noise", head, rows
+
+
+def _layers(records: list[dict]) -> tuple[str, list[str], list[list[str]]]:
+    rows = []
+    for record in records:
+        for case, rest in zip(record.get("lifetimes", []), record.get("rest", []), strict=False):  # of both parts
+            broken = f"{case['broken']:.0f}" if case["broken"] else f"whole at {case['last']:.0f}"
+            rows.append([
+                f"{100 * case['bend']:g} %", f"{case['ratio']:g}", broken,
+                *(f"{rest[name]['energy']:.4f}, {rest[name]['unstable']}" if rest[name] else "none found"
+                  for name in ("layer", "one bar", "two bars")),
+            ])  # fmt: skip
+    head = [
+        "strain at the edges", "l/h", "layer breaks at [h^2/D]",
+        "layer at rest: mean energy [R T c_max], unstable modes", "bar at one end", "bars at both",
+    ]  # fmt: skip
+    return "How long the layer along the edge in tension lasts, and what it costs", head, rows
+
+
+def _wire_counts(records: list[dict]) -> tuple[str, list[str], list[list[str]]]:
+    rows = [
+        [name, _count(row[name]["unknowns"]), str(row[name]["states"]), f"{row[name]['median']:.1f}",
+         f"{row[name]['worst']:.1f}"]
+        for record in records for row in record.get("counts", []) for name in ("strip", "square wire")
+    ]  # fmt: skip
+    return "GMRES iterations to 1e-6 along such runs", ["body", "unknowns", "states", "median", "worst"], rows
+
+
 CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "coupled step": coupled_steps,
     "converged coupled step": energies,
@@ -314,6 +361,7 @@ CLAIMS: dict[str, Callable[[list[dict]], str]] = {
     "screening": screenings,
     "parameter sets": parameter_sets,
     "architectures": architectures,
+    "bent wire": bent_wires,
 }
 
 

@@ -28,7 +28,7 @@ class Modes(NamedTuple):
 
     Attributes:
         curvature: second derivative of the stored energy along each, over c_max times the integral of its square, with
-            displacement and global scalars relaxed and the lithium content kept [J/mol].
+            displacement and free global scalars relaxed and the lithium content kept [J/mol].
         shape: each change of composition at the nodes, its largest value 1.
     """
 
@@ -93,8 +93,10 @@ class _Pencil(NamedTuple):
         evolution = Evolution(problem, Newton(linear=HostDirect()))
         x = evolution.start(state)
         now = evolution.expand(x)
-        tangent = evolution.tangent(x, (now, now, 0.0, evolution.time_scale), problem.drive())
-        column, corner = np.asarray(tangent.border.column), np.asarray(tangent.border.corner)
+        drive = problem.drive()
+        tangent = evolution.tangent(x, (now, now, 0.0, evolution.time_scale), drive)
+        free = ~np.asarray(drive.prescribed)  # scalars that are given do not change
+        column, corner = np.asarray(tangent.border.column)[free], np.asarray(tangent.border.corner)[np.ix_(free, free)]
         return cls(problem, tangent.csr(), column, corner, mass)
 
     def negative(self, shift: float) -> int:

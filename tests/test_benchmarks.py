@@ -348,3 +348,17 @@ def test_architectures():
     left = [row["stress over planar"] for row in made["relief"]]
     assert left == sorted(left)
     assert table.architectures([made]).count("\n") > 12
+
+
+@pytest.mark.slow
+def test_bent_wire_at_small_size(tmp_path):
+    """One bend, one seed, coarse: lithium on the edge in tension; parts that are there stay in the record."""
+    out = tmp_path / "wire.json"
+    out.write_text(json.dumps({"rest": []}))
+    few = ["--parts", "sweep", "--seeds", 1, "--case", 0.01, 0.3, "--until", 2, "--coarse"]
+    started("bent_wire", *few, "--out", out)
+    made = json.loads(out.read_text())
+    mean = made["sweep"][0]["mean"]
+    assert mean["tension"]["mean"] > 0.6 > 0.2 > mean["compression"]["mean"]
+    assert made["rest"] == []
+    assert "| 1 % | 0.3 | 0.02 | 1 | 1.0 / 0.0 |" in table.bent_wires([made])

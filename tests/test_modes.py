@@ -70,6 +70,20 @@ def test_coherency_stiffens_waves_of_a_periodic_crystal():
     np.testing.assert_allclose(found.curvature, expected, rtol=3e-3)
 
 
+def test_a_given_bend_does_not_change():
+    """Modes of a clamped strip are the same with the bend as a scalar that is given."""
+    energy = ENERGY + cm.LinearElastic.isotropic(60e9, 0.3, cm.Vegard(0.05 / 3, c_ref=0.5))
+    found = []
+    for bending in (None, cm.Bending(curvature=1e5, axial=0.0, neutral=LENGTH / 8)):
+        problem = cm.Problem.build(
+            rectangle(LENGTH, LENGTH / 4, 8, 2), host=HOST, potentials=[cm.Stored(energy), cm.Amount(0.5)],
+            kinematics=cm.PlaneStrain(bending=bending), constraints=[cm.Fixed("u", on=s) for s in ("left", "right")],
+        )  # fmt: skip
+        found.append(cm.softest_modes(problem, problem.uniform(0.5), 2).curvature)
+        assert cm.unstable_modes(problem, problem.uniform(0.5)) == np.sum(found[-1] < 0)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-8)
+
+
 def test_what_has_a_voltage_or_no_composition_is_refused():
     rates = [cm.Stored(ENERGY), cm.Storage(), cm.Diffusion("1e-14 m^2/s", mobility=cm.UniformMobility())]
     running = cm.Problem.build(rectangle(LENGTH, LENGTH, 2, 2), host=HOST, potentials=rates)
