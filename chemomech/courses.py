@@ -28,7 +28,7 @@ class Course(AbstractQuantity):
     """
 
     times: Float[Array, " n"] = param("s", doc="moments of a course")
-    values: Any = eqx.field()
+    values: Any = eqx.field()  # pyright: ignore[reportGeneralTypeIssues]  # `param` without a default is one
 
     def __check_init__(self):
         times = self.times
