@@ -118,3 +118,33 @@ class Cosine(AbstractField):
         wave[: len(self.wave)] = self.wave[: points.shape[1]]
         position = (points - points.min(axis=0)) / np.ptp(points, axis=0)
         return self.c + self.amplitude * np.cos(2 * np.pi * wave * position).prod(axis=1)
+
+
+class Seed(AbstractField):
+    """outside + (inside - outside)/2 [1 - tanh((r - radius)/width)], r the distance from a centre
+
+    Args:
+        inside: composition within [1].
+        outside: composition without [1].
+        centre: coordinates [m].
+        radius: [m].
+        width: half thickness of the interface [m].
+    """
+
+    inside: float
+    outside: float
+    centre: Any = eqx.field(converter=lambda v: parse(v, "m", name="Seed.centre"))
+    radius: float = eqx.field(converter=lambda v: float(parse(v, "m", name="Seed.radius")))
+    width: float = eqx.field(converter=lambda v: float(parse(v, "m", name="Seed.width")))
+
+    def __check_init__(self):
+        if not (self.radius > 0 and self.width > 0):
+            raise ConfigError(f"Seed: radius = {self.radius:g} m and width = {self.width:g} m must be positive.")
+
+    def __call__(self, points: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, " n"]:
+        """One rich or poor place [m]."""
+        if np.shape(self.centre) != points.shape[1:]:
+            raise ConfigError(f"Seed.centre has {np.size(self.centre)} coordinates; the mesh has {points.shape[1]}.")
+        distance = np.linalg.norm(points - self.centre, axis=1)
+        share = 0.5 * (1.0 - np.tanh((distance - self.radius) / self.width))
+        return self.outside + (self.inside - self.outside) * share

@@ -101,6 +101,16 @@ def test_wetted_edges_fill_first_and_nucleate_nothing(results):
         assert c[from_side > 0.4].min() < 0.15
 
 
+def test_a_shell_closes_around_a_poor_core(results):
+    """All of the surface is rich half way, the middle still near the binodal."""
+    last = max((results("core_shell") / "fields").glob("*.vtu"))
+    fields = meshio.read(last)
+    x = fields.points[:, :2] / np.ptp(fields.points[:, :2], axis=0) - 0.5
+    rim, c = np.abs(x).max(axis=1) > 0.499, fields.point_data["c"]
+    assert c[rim].min() > 0.5
+    assert c[np.abs(x).max(axis=1) < 0.1].max() < 0.1
+
+
 @pytest.mark.parametrize("path", sorted((CONFIGS / "designs").glob("*.toml")), ids=lambda p: p.stem)
 def test_designs_get_better(path, tmp_path):
     """A few evaluations from one start: the gradient is right, and the objective falls."""

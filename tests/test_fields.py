@@ -3,7 +3,7 @@ import pytest
 
 from chemomech.errors import ConfigError
 from chemomech.fem.mesh import rectangle
-from chemomech.fields import Cosine, Noise, RandomField, Uniform
+from chemomech.fields import Cosine, Noise, RandomField, Seed, Uniform
 
 POINTS = np.random.default_rng(0).uniform(0.0, 100e-9, (4000, 2))
 
@@ -42,3 +42,12 @@ def test_initial_compositions():
     wave = Cosine(0.5, 0.1)(points)
     assert wave == pytest.approx(0.5 + 0.1 * np.cos(np.pi * points[:, 0]))
     assert Cosine(0.5, 0.1, [0, 1])(points) == pytest.approx(0.5 + 0.1 * np.cos(2 * np.pi * points[:, 1]))
+
+
+def test_a_seed_is_rich_around_its_centre():
+    seed = Seed(0.9, 0.1, ["20 nm", 0.0], "10 nm", "1 nm")
+    np.testing.assert_allclose(seed(np.array([[20e-9, 0.0], [30e-9, 0.0], [0.0, 0.0]])), [0.9, 0.5, 0.1], atol=1e-8)
+    with pytest.raises(ConfigError, match="2 coordinates; the mesh has 3"):
+        seed(np.zeros((1, 3)))
+    with pytest.raises(ConfigError, match="must be positive"):
+        Seed(0.9, 0.1, [0.0, 0.0], "0 nm", "1 nm")
