@@ -1,6 +1,8 @@
 """Functions of `chemomech.thermo` over many parameter sets: compilation, and processor time of a compiled call.
 
-usage: python -m benchmarks.parameter_sets [--sets 10000] [--out benchmarks/results/NAME.json]
+usage: python -m benchmarks.parameter_sets [NAME ...] [--sets 10000] [--out benchmarks/results/NAME.json]
+
+NAME is one of the functions (default: all).
 
 Regular solutions of chi 2.2 to 3.4 with an isotropic misfit, and one cubic crystal whose C11 varies. A film is looked
 at without and with strain. XLA's options are those of the command line. Prints a line for each, then the record.
@@ -72,12 +74,15 @@ def measured(function: Callable, sets: int) -> dict:
 def main() -> None:
     """Measure each, print, and write the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("functions", nargs="*", metavar="NAME", help=", ".join(FUNCTIONS))
     parser.add_argument("--sets", type=int, default=10_000)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
+    if unknown := [name for name in args.functions if name not in FUNCTIONS]:
+        parser.error(f"no function {', '.join(unknown)}; known: {', '.join(FUNCTIONS)}")
     rows = []
-    for name, function in FUNCTIONS.items():
-        rows.append({"function": name, "sets": args.sets} | measured(function, args.sets))
+    for name in args.functions or FUNCTIONS:
+        rows.append({"function": name, "sets": args.sets} | measured(FUNCTIONS[name], args.sets))
         print(json.dumps(rows[-1]), flush=True)
     write({"claim": "parameter sets", **hardware(), "functions": rows}, args.out)
 

@@ -332,9 +332,11 @@ def test_screening_of_lattices():
 
 @pytest.mark.slow
 def test_parameter_sets():
-    """A row for each function."""
-    made = json.loads(started("parameter_sets", "--sets", 10))
-    assert [row["sets"] for row in made["functions"]] == [10] * 7
+    """A row for each function that is named."""
+    named = ["transition of a film", "softest normal"]
+    made = json.loads(started("parameter_sets", *named, "--sets", 10))
+    assert [row["function"] for row in made["functions"]] == named
+    assert [row["sets"] for row in made["functions"]] == [10] * 2
     assert all(row["processor seconds"] < row["first seconds"] for row in made["functions"])
 
 
