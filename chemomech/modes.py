@@ -48,17 +48,17 @@ def softest_modes(problem: Problem, state: State, count: int = 1) -> Modes:
         count: how many.
 
     Raises:
-        ConfigError: the problem has rate terms, or no composition that may change.
+        ConfigError: the problem has rate terms, no composition that may change, or not so many modes.
         SolveError: the eigenvalues cannot be found.
     """
     pencil = _Pencil.of(problem, state)
-    shift = -1.0
+    shift = -pencil.RT
     for _ in range(TRIES):
         if pencil.negative(shift) == 0:
             break
         shift *= DEEPER
     else:
-        raise SolveError(f"The energy has no least curvature above {shift:.3g} RT. Is the state finite?")
+        raise SolveError(f"The energy has no least curvature above {shift / pencil.RT:.3g} RT. Is the state finite?")
     values, vectors = pencil.nearest(shift, count)
     order = np.argsort(values)
     fields = np.stack([pencil.composition(vectors[:, k]) for k in order])
@@ -99,12 +99,17 @@ class _Pencil(NamedTuple):
         column, corner = np.asarray(tangent.border.column)[free], np.asarray(tangent.border.corner)[np.ix_(free, free)]
         return cls(problem, tangent.csr(), column, corner, mass)
 
+    @property
+    def RT(self) -> float:
+        """In scaled units."""
+        return float(self.problem.host.RT) / self.problem.scales.of("J/mol")
+
     def negative(self, shift: float) -> int:
-        """How many eigenvalues lie below a shift, in units of RT: by the signs of a factorisation's pivots."""
+        """How many eigenvalues lie below a shift: by the signs of a factorisation's pivots."""
         try:
             factor = _without_pivoting(self.nodal - shift * self.mass)
         except RuntimeError:  # an eigenvalue is the shift itself, to the last digit
-            factor = _without_pivoting(self.nodal - (shift - ASIDE) * self.mass)
+            factor = _without_pivoting(self.nodal - (shift - ASIDE * self.RT) * self.mass)
         below = int(np.sum(factor.U.diagonal() < 0))
         if len(self.corner) == 0:
             return below
@@ -115,6 +120,11 @@ class _Pencil(NamedTuple):
     def nearest(self, shift: float, count: int) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "N k"]]:
         """Eigenvalues next to a shift, and their vectors."""
         m, n = len(self.corner), self.nodal.shape[0]
+        directions = int(np.sum(self.mass.diagonal() > 0)) - ("mu_mean" in self.problem.scalars)
+        if count >= directions:
+            raise ConfigError(
+                f"{count} modes are asked for; the composition of this mesh has {directions}. Ask for fewer."
+            )
         stiffness, mass = self.nodal, self.mass
         if m:
             stiffness = block_array([[self.nodal, csr_matrix(self.column.T)], [self.column, self.corner]])
@@ -123,7 +133,8 @@ class _Pencil(NamedTuple):
         inverse = LinearOperator((n + m, n + m), factor.solve)
         start = factor.solve(mass @ np.random.default_rng(0).normal(size=n + m))
         try:
-            values, vectors = eigsh(stiffness, count, mass, sigma=shift, OPinv=inverse, v0=start)
+            size = min(max(2 * count + 1, 20), directions)
+            values, vectors = eigsh(stiffness, count, mass, sigma=shift, OPinv=inverse, v0=start, ncv=size)
         except ArpackError as error:
             raise SolveError(f"The softest modes cannot be found: {error}.") from error
         return values, vectors
@@ -141,14 +152,15 @@ def _without_pivoting(matrix: Any) -> Any:
 
 
 def _mass(problem: Problem) -> csr_matrix:
-    """Integral of N_i N_j over the body for the reduced unknowns of c, zero for the others; scaled."""
+    """c_max times the integral of N_i N_j over the body for the reduced unknowns of c, zero for the others; scaled."""
     mesh, n = problem.mesh, len(problem.mesh.points)
     points = np.asarray(mesh.points / problem.scales.length)
     cells = over_cells(mesh, points, np.arange(len(mesh.cells)), problem.degree)
     kinematics = problem.scales.apply(problem.kinematics)
     volume = np.asarray(cells.weight * kinematics.weight(Vector(*cells.x))) * np.ones(cells.x.shape[1:])
     N = np.broadcast_to(np.asarray(cells.N), (*np.shape(cells.N)[:2], volume.shape[1]))
-    entries = np.einsum("qke,qle,qe->kle", N, N, volume)
+    sites = float(problem.host.c_max) / problem.scales.of("mol/m^3")
+    entries = sites * np.einsum("qke,qle,qe->kle", N, N, volume)
     size, k = problem.lift.size, problem.fields.index("c")
     reduced = np.asarray(problem.lift.index)[k * n : (k + 1) * n][np.asarray(cells.nodes)]
     rows, columns = (np.broadcast_to(v, entries.shape) for v in (reduced[:, None], reduced[None]))

@@ -25,6 +25,7 @@ from .fem.slices import Slicing, chunks, over_chunks, over_slices, summed
 from .physics.interface import ButlerVolmer
 from .physics.kinematics import AXES, AbstractKinematics, PlaneStrain, Solid
 from .physics.stored import Stored
+from .physics.together import check_together
 from .tensors import IDENTITY, Sym, Tensor, Vector
 from .units import FIELD_UNITS, Scales
 
@@ -136,6 +137,7 @@ class Problem(eqx.Module):
         Raises:
             ChemomechError: float64 is off, a set is missing, constraints clash, an energy is not homogeneous, or a
                 number is being differentiated.
+            ConfigError: parts do not go together (`check_together`).
         """
         if not jax.config.jax_enable_x64:
             raise ChemomechError(
@@ -154,6 +156,7 @@ class Problem(eqx.Module):
                 f"{type(kinematics).__name__} is for {kinematics.dim}-D meshes; this mesh is {mesh.dim}-D."
             )
         _check_places(mesh, potentials)
+        check_together(mesh.dim, potentials, kinematics)
         potentials = tuple(_relaxed(p, kinematics) for p in _merged(potentials))
         size = float(np.ptp(mesh.points, axis=0).max())
         scales = scales or Scales.natural(size, 3600.0, host)

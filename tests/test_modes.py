@@ -95,3 +95,16 @@ def test_what_has_a_voltage_or_no_composition_is_refused():
     )  # fmt: skip
     with pytest.raises(cm.ConfigError, match="cannot change"):
         cm.unstable_modes(held, held.uniform(0.5))
+
+
+def test_curvatures_do_not_depend_on_scales():
+    mesh = rectangle(LENGTH, LENGTH, 2, 2)
+    stored = [cm.Stored(ENERGY), cm.Amount(0.4)]
+    found = [
+        cm.softest_modes(p, p.uniform(0.4)).curvature[0]
+        for p in (cm.Problem.build(mesh, host=HOST, potentials=stored, scales=s) for s in (None, cm.Scales.unit()))
+    ]
+    assert found[1] == pytest.approx(found[0], rel=1e-8)
+    problem = cm.Problem.build(mesh, host=HOST, potentials=stored)
+    with pytest.raises(cm.ConfigError, match="Ask for fewer"):
+        cm.softest_modes(problem, problem.uniform(0.4), 8)

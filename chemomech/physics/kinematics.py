@@ -101,6 +101,11 @@ class AbstractKinematics(eqx.Module):
         strange = [name for name in self.given if name not in self.mean_strain]
         if strange:
             raise ChemomechError(f"given names {strange}, but mean_strain is {self.mean_strain}: name them there too.")
+        if self.bending is not None and AXES[self.bending.along] * 2 in self.mean_strain:
+            raise ConfigError(
+                f"{type(self).__name__}: mean_strain {AXES[self.bending.along] * 2} and the axial strain of bending "
+                "are the same motion. Leave one out."
+            )
         if self.bending is not None and self.bending.dim != self.dim:
             kinds = {2: "Bending", 3: "WireBending"}
             raise ChemomechError(f"{type(self).__name__} is bent by {kinds[self.dim]}, not {kinds[self.bending.dim]}.")

@@ -7,10 +7,9 @@ from typing import Any
 
 import equinox as eqx
 
-from ..courses import Course, value_at
-from ..density import AbstractFreeEnergy, Local, PerCell, Scalar
+from ..density import AbstractFreeEnergy, Local, Scalar
+from ..errors import ConfigError
 from ..tensors import Sym, Tensor, Vector
-from ..units import parse
 from .eigenstrain import as_sym, symmetric
 from .stored import summed
 
@@ -24,13 +23,8 @@ class AbstractStrainField(eqx.Module):
 
 
 def _strain(value: Any) -> Any:
-    """Components of a strain, a course of them, or a field."""
-    if isinstance(value, AbstractStrainField):
-        return value
-    if isinstance(value, Course):
-        values = parse(value.values, "1", name="strain")
-        return Course(value.times, symmetric(PerCell(values)).values)
-    return symmetric(value)
+    """Components of a strain, or a field."""
+    return value if isinstance(value, AbstractStrainField) else symmetric(value)
 
 
 class Strained(AbstractFreeEnergy):
@@ -42,12 +36,21 @@ class Strained(AbstractFreeEnergy):
 
     Args:
         psi: an energy, or a list of them.
-        strain: eps_pre as 1, 3, 6 or 3 x 3 numbers, a `PerCell` or `Course` of these, or a field such as
-            `Dislocations` [1].
+        strain: eps_pre as 1, 3, 6 or 3 x 3 numbers, a `PerCell` of these, or a field such as `Dislocations` [1].
+
+    Raises:
+        ConfigError: psi is an energy of finite strain, whose strains do not add.
     """
 
     psi: AbstractFreeEnergy = eqx.field(converter=summed)
     strain: Any = eqx.field(converter=_strain)
+
+    def __check_init__(self):
+        if self.psi.finite:
+            raise ConfigError(
+                f"Strained: {type(self.psi).__name__} is an energy of finite strain, whose strains do not add. Give it "
+                "a `swelling` with another c_ref."
+            )
 
     @property
     def name(self) -> str:
@@ -63,7 +66,7 @@ class Strained(AbstractFreeEnergy):
         if isinstance(self.strain, AbstractStrainField):
             strain = self.strain(s.x)
         else:
-            strain = as_sym(value_at(self.strain, s.t))
+            strain = as_sym(self.strain)
         return self.psi(s.replace(H=s.H - Tensor(*(e for row in strain.rows() for e in row))))
 
     def terms(self) -> tuple[AbstractFreeEnergy, ...]:
