@@ -7,7 +7,7 @@ from PIL import Image
 
 import chemomech as cm
 from chemomech.analysis import film, morphology, nodal_stress, points, von_mises
-from chemomech.errors import ChemomechError, FileError, MeshError
+from chemomech.errors import ChemomechError, ConfigError, FileError, MeshError
 from chemomech.geometry.session import load_gmsh
 from chemomech.images import Map, mesh_of, mesh_outline, outlines, particles, read_labels, stressed
 from chemomech.images.outline import area, body, encloses
@@ -157,6 +157,51 @@ def test_files(tmp_path):
     Image.fromarray(coloured).save(tmp_path / "e.png")
     with pytest.raises(FileError, match="colours"):
         Map.read(tmp_path / "e.png", 1e-8)
+
+
+def test_pictures_with_a_palette(tmp_path):
+    """Their brightness counts, not the order of the palette; labels are the numbers of its colours."""
+    ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (4, 1))
+    grey = Image.fromarray(ramp).quantize(16)
+    grey.save(tmp_path / "grey.png")
+    found = Map.read(tmp_path / "grey.png", 1e-8).values
+    np.testing.assert_allclose(found, ramp / 255, atol=1.5 / 16)
+    np.testing.assert_array_equal(read_labels(tmp_path / "grey.png"), np.asarray(grey))
+    grey.save(tmp_path / "clear.png", transparency=int(np.asarray(grey)[0, 0]))
+    clear = Map.read(tmp_path / "clear.png", 1e-8)
+    np.testing.assert_array_equal(clear.inside, np.asarray(grey) != np.asarray(grey)[0, 0])
+    coloured = np.stack([ramp, ramp[:, ::-1], ramp // 2], axis=2)
+    Image.fromarray(coloured).quantize(16).save(tmp_path / "viridis.png")
+    with pytest.raises(FileError, match="colours"):
+        Map.read(tmp_path / "viridis.png", 1e-8)
+
+
+def test_the_white_of_twelve_bits_and_of_floating_point_numbers(tmp_path):
+    """A float picture counts as it is unless its white is given."""
+    ramp = np.arange(12).reshape(3, 4) / 11
+    Image.fromarray(np.round(4095 * ramp).astype(np.uint16)).save(tmp_path / "twelve.png")
+    Image.fromarray((1000 * ramp).astype(np.float32)).save(tmp_path / "float.tif")
+    twelve = Map.read(tmp_path / "twelve.png", 1e-8, black=0.1, white=0.9, top=4095)
+    np.testing.assert_allclose(twelve.values, 0.1 + 0.8 * ramp, atol=2e-4)
+    np.testing.assert_allclose(Map.read(tmp_path / "float.tif", 1e-8).values, 1000 * ramp, rtol=1e-6)
+    np.testing.assert_allclose(Map.read(tmp_path / "float.tif", 1e-8, top=1000).values, ramp, rtol=1e-6)
+    with pytest.raises(ConfigError, match="top = 0 must be positive"):
+        Map.read(tmp_path / "float.tif", 1e-8, top=0)
+
+
+def test_what_is_no_map_is_refused(tmp_path):
+    for values in ([["a", "b"]], [[0.1, 0.2], [0.3]], [[0.1 + 1j]]):
+        with pytest.raises(MeshError, match="Map.values holds no real numbers"):
+            Map(values, 1e-8)
+    with pytest.raises(MeshError, match="Map.inside"):
+        Map([[0.1, 0.2]], 1e-8, [["yes", "no"]])
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["text"] = [["a", "b"]]
+        file["pairs"] = np.zeros((2, 2), [("x", float), ("y", float)])
+        file["complex"] = np.zeros((2, 2), complex)
+    for name in ("text", "pairs", "complex"):
+        with pytest.raises(FileError, match="no real numbers"):
+            Map.read(tmp_path / "d.h5", 1e-8, dataset=name)
 
 
 def test_particles_of_a_label_image():
