@@ -229,6 +229,32 @@ def test_particles_of_a_label_image():
         particles(labels, pixel, 0.2 * UM, values=x[1:])
 
 
+def test_particles_without_room_are_left_out_by_name():
+    """A disk, and one so small that edges of h have no room around it."""
+    x, y = grid(40, 60, 0.05)
+    labels = 2 * (np.hypot(x - 1, y - 1) < 0.8).astype(int) + 9 * (np.hypot(x - 2.5, y - 1) < 0.17)
+    with pytest.warns(UserWarning, match="Particle 9 of the label image is left out: .* smaller h"):
+        found = particles(labels, 0.05, 0.25, mesher="delaunay", least=1)
+    assert [p.label for p in found] == [2]
+    for wrong, match in ((labels / 2, "float64"), (-labels, "A label is -9"), (labels[0], "shape")):
+        with pytest.raises(MeshError, match=match):
+            particles(wrong, 0.05, 0.25)
+
+
+def test_what_is_no_mesh_or_no_equilibrium_is_refused():
+    map = Map(ring().astype(float), 0.05, ring())
+    for options, match in (({"order": 3}, "order = 3.*Use 1 or 2"), ({"mesher": "netgen"}, "'netgen'.*gmsh, delaunay")):
+        with pytest.raises(ConfigError, match=match):
+            mesh_of(map, 0.2, **options)
+        with pytest.raises(ConfigError, match=match):
+            particles(ring().astype(int), 0.05, 0.2, **options)
+    mesh, c = mesh_of(map, 0.3, mesher="delaunay")
+    with pytest.raises(ConfigError, match="no stored energy"):
+        stressed(mesh, c, None)
+    with pytest.raises(ConfigError, match="one composition for each node"):
+        stressed(mesh, c[1:], cm.LinearElastic.isotropic(E, NU))
+
+
 E, NU, ETA = 100e9, 0.3, 0.02
 
 
