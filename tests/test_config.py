@@ -7,6 +7,7 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 from with_gmsh import needs_gmsh
 
 import chemomech as cm
@@ -101,6 +102,24 @@ def test_a_map_is_an_initial_composition(tmp_path):
         file["c"] = [[0.1, 0.2], [0.3, 0.4]]
     made = parsed({"kind": "Map.read", "path": str(tmp_path / "map.h5"), "pixel": "6 nm"})
     assert made(np.array([[3e-9, 3e-9], [9e-9, 6e-9]])) == pytest.approx([0.3, 0.3])
+
+
+def test_files_of_maps_are_found_from_the_config_and_from_its_results(tmp_path):
+    """Whatever the working directory is; a copy in a results folder names the same file."""
+    (tmp_path / "data").mkdir()
+    with h5py.File(tmp_path / "data/map.h5", "w") as file:
+        file["c"] = [[0.1, 0.2], [0.3, 0.4]]
+    Image.new("L", (2, 2), 255).save(tmp_path / "data/mask.png")
+    initial = {"kind": "Map.read", "path": "data/map.h5", "outline": "data/mask.png", "pixel": "6 nm"}
+    made = config.build(tree(initial=initial), tmp_path / "config.toml")
+    out = tmp_path / "results/a"
+    out.mkdir(parents=True)
+    (out / "config.toml").write_text(config.text_for(made, out))
+    kept = config.read(out / "config.toml")["initial"]
+    assert (kept["path"], kept["outline"]) == ("../../data/map.h5", "../../data/mask.png")
+    np.testing.assert_array_equal(config.load(out / "config.toml").state.c, made.state.c)
+    config.require_same(made, out)
+    config.require_same(config.load(out / "config.toml"), out)
 
 
 def test_material_and_cell_data_references():

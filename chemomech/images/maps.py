@@ -62,8 +62,8 @@ class Map(AbstractField):
         """A map from a grey-scale picture or a two-dimensional dataset of an HDF5 file.
 
         Args:
-            path: the file, from the working directory; what is transparent in a picture, or NaN in a dataset, lies
-                outside.
+            path: the file, from the working directory (in a config from the config's folder); what is transparent in a
+                picture, or NaN in a dataset, lies outside.
             pixel: side of a pixel [m].
             black, white: compositions of a picture's black and white; a dataset holds compositions already.
             dataset: its name in the file; None: the only one.
