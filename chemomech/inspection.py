@@ -15,7 +15,7 @@ from .density import AbstractFreeEnergy, Host, Local, PerCell, Sum
 from .errors import ConfigError
 from .evolution import linear_solver
 from .fem.mesh import Mesh
-from .physics.bending import Load
+from .physics.bending import Load, conjugate
 from .physics.kinematics import PlaneStress
 from .physics.plane_stress import Relaxed
 from .problem import Problem
@@ -244,13 +244,19 @@ def _mesh_rows(mesh: Mesh) -> list[tuple[str, str]]:
 def _unknown_rows(problem: Problem) -> list[tuple[str, str]]:
     rows = [
         ("fields", ", ".join(problem.fields)),
-        ("global scalars", ", ".join(problem.scalars) or "none"),
+        ("global scalars", ", ".join(_scalar(problem, name) for name in problem.scalars) or "none"),
         ("free unknowns", str(problem.unknowns)),
         ("kinematics", type(problem.kinematics).__name__),
         ("potentials", ", ".join(type(p).__name__ + (f" on {p.on}" if p.on else "") for p in problem.potentials)),
         ("constraints", ", ".join(_constraint(c) for c in problem.constraints) or "none"),
     ]
     return rows + [("note", note) for note in problem.notes]
+
+
+def _scalar(problem: Problem, name: str) -> str:
+    """A global scalar, and whether it is no unknown or loaded."""
+    kinds = {"given": problem.kinematics.values(), "loaded": problem.kinematics.loads()}
+    return next((f"{name} ({kind})" for kind, names in kinds.items() if name in names), name)
 
 
 def _constraint(constraint: Any) -> str:
@@ -325,13 +331,18 @@ def values_of(simulation: Simulation) -> list[Value]:
     problem = simulation.problem
     tables = {"host": problem.host, "potentials": problem.potentials, "kinematics": problem.kinematics}
     return [
-        Value(path, _written(value), "" if unit == "1" else unit, _source(simulation.material, path, value))
+        Value(path, _written(value), _unit(value, unit), _source(simulation.material, path, value))
         for head, tree in tables.items() for path, value, unit, _ in _rows(head, tree)
     ]  # fmt: skip
 
 
 def _rows(head: str, tree: Any) -> list[tuple[str, Any, str, str]]:
     return [(f"{head}.{path}", value, unit, doc) for path, value, unit, doc in declared_parameters(tree)]
+
+
+def _unit(value: Any, unit: str) -> str:
+    unit = conjugate(unit) if isinstance(value, Load) else unit
+    return "" if unit == "1" else unit
 
 
 def _source(material: Any, path: str, value: Any) -> str:
@@ -366,7 +377,7 @@ def _written(value: Any) -> str:
 def _in_words(value: AbstractQuantity) -> str:
     if isinstance(value, Course):
         moments = zip(np.asarray(value.values), np.asarray(value.times), strict=True)
-        return ", ".join(f"{_written(v)} at {_time(float(t))}" for v, t in moments)
+        return "; ".join(f"{_written(v)} at {float(t):.6g} s" for v, t in moments)
     return f"load {_written(value.value)}" if isinstance(value, Load) else "free"
 
 

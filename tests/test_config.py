@@ -305,6 +305,9 @@ until = { time = "2 ms" }
 """
 
 
+VEGARD = {"kind": "Vegard", "strain": 0.01}
+
+
 def test_loads_courses_and_dislocations_come_from_tables():
     """Each with its units; a number without one is refused, wherever it stands."""
     tree = tomllib.loads(LOADED)
@@ -316,11 +319,19 @@ def test_loads_courses_and_dislocations_come_from_tables():
     np.testing.assert_allclose(
         acting, [1e-3, 0.0, 1e-18 * 40e-9 / size, 1e-10 / made.problem.scales.of("m")], rtol=1e-9
     )
-    rows = {row.path: row.value for row in inspection.values_of(made)}
+    values = inspection.values_of(made)
+    rows, units = ({row.path: getattr(row, key) for row in values} for key in ("value", "unit"))
     assert rows["kinematics.bending.curvature"] == "load 1e-18"
+    assert (units["kinematics.bending.curvature"], units["kinematics.bending.axial"]) == ("N*m", "")
+    told = dict(inspection.blocks_of(made)["unknowns"])
+    assert told["global scalars"] == "strain_zz (given), axial, curvature (loaded), fixed_1"
     assert rows["kinematics.bending.axial"] == "free"
     assert rows["kinematics.given.zz"] == "0.001"
-    assert rows["potentials.2.vector"] == "0, 0 at 0 us, 0, 1e+06 at 1 ms"
+    assert rows["potentials.2.vector"] == "0, 0 at 0 s; 0, 1e+06 at 0.001 s"
+    bending = tree["kinematics"]["bending"]
+    wrong = {**tree, "kinematics": {**tree["kinematics"], "bending": {**bending, "curvature": VEGARD}}}
+    with pytest.raises(ConfigError, match='kinematics.bending: curvature: Vegard is no .* "free", a Course'):
+        config.build(wrong)
     tree["constraints"][1]["value"]["values"][1] = 0.1
     with pytest.raises(ConfigError, match=r"constraints\[1\].value.values\[1\] = 0.1 has a missing unit"):
         config.build(tree)
