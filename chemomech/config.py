@@ -67,6 +67,7 @@ UNITS = {
 OWN_UNITS = {("GradientEnergy", "kappa")} | {  # the constructor takes two units and decides, or the word "free"
     (kind, name) for kind in ("Bending", "WireBending") for name in ("axial", "twist", *CURVATURES)
 }
+FILES = {"Map.read": ("path", "outline"), "Movie": ("path",)}  # arguments that name files, from the config's folder
 PLAIN = {"float": (int, float), "int": int, "bool": bool, "str": str}
 
 
@@ -148,7 +149,7 @@ def build(tree: Mapping[str, Any], source: str | os.PathLike = "config.toml") ->
     material = materials.load(_text(tree, "material", "")) if "material" in tree else None
     bare = tree.get("host") == "dimensionless"
     mesh = _mesh(tree["mesh"], source.parent, bare)
-    make = _Maker(material, mesh, bare)
+    make = _Maker(material, mesh, bare, folder=source.parent)
     problem = _problem(tree, make)
     control = make.one(tree.get("control", {}), "control", ErrorControl, default="ErrorControl")
     newton = make.one(tree.get("newton", {}), "newton", Newton, default="Newton")
@@ -170,7 +171,8 @@ def build(tree: Mapping[str, Any], source: str | os.PathLike = "config.toml") ->
 def made(simulation: Simulation, table: Any, where: str, base: type) -> Any:
     """An object of a family, for what a config has built: tables may refer to its material and mesh."""
     bare = simulation.tree.get("host") == "dimensionless"
-    return _Maker(simulation.material, simulation.problem.mesh, bare).one(table, where, base)
+    make = _Maker(simulation.material, simulation.problem.mesh, bare, folder=simulation.source.parent)
+    return make.one(table, where, base)
 
 
 def separates(problem: Problem) -> bool:
@@ -323,10 +325,12 @@ def _plain(module: eqx.Module) -> dict[str, Any]:
 
 
 class _Maker:
-    """Makes objects from tables, with the material and the mesh that texts may refer to."""
+    """Makes objects from tables, with the material and the mesh that texts may refer to, and the folder of files."""
 
-    def __init__(self, material: Any, mesh: Mesh | None, bare: bool = False, save: Path | None = None):
-        self.material, self.mesh, self.bare, self.save = material, mesh, bare, save
+    def __init__(
+        self, material: Any, mesh: Mesh | None, bare: bool = False, save: Path | None = None, folder: Path = Path()
+    ):
+        self.material, self.mesh, self.bare, self.save, self.folder = material, mesh, bare, save, folder
 
     def many(self, tables: Any, where: str, base: type) -> list[Any]:
         """A list of objects of one family."""
@@ -398,6 +402,8 @@ class _Maker:
             return self.one(value, where, EXPECTED[key])
         unit = _unit(target, key, kind, table)
         made = self.value(value, where, unit, keep_text=(kind, key) in OWN_UNITS)
+        if key in FILES.get(kind, ()) and isinstance(made, str):
+            return str(self.folder / made)
         if unit is None:
             _check_plain(made, parameter, where)
         return float(made) if unit is not None and np.ndim(made) == 0 and isinstance(made, np.generic) else made
@@ -556,16 +562,33 @@ def mesh_path(tree: Mapping[str, Any], source: Path) -> Path | None:
 
 
 def relocated(tree: Mapping[str, Any], source: Path, folder: Path) -> dict[str, Any]:
-    """The tables of a config with the mesh path relative to the folder that they are written to."""
+    """The tables of a config with the paths of files relative to the folder that they are written to."""
+    tree = {key: _with_files(value, source, folder) for key, value in tree.items()}
     path = mesh_path(tree, source) if "mesh" in tree else None
     if path is None:
-        return dict(tree)
-    relative = Path(os.path.relpath(path, folder)).as_posix()
+        return tree
+    relative = _relative(path, folder)
     return {**tree, "mesh": relative if isinstance(tree["mesh"], str) else {**tree["mesh"], "path": relative}}
 
 
+def _with_files(value: Any, source: Path, folder: Path) -> Any:
+    if isinstance(value, list):
+        return [_with_files(v, source, folder) for v in value]
+    if not isinstance(value, Mapping):
+        return value
+    files = [key for key in FILES.get(str(value.get("kind")), ()) if isinstance(value.get(key), str)]
+    return {
+        key: _relative(source.parent / v, folder) if key in files else _with_files(v, source, folder)
+        for key, v in value.items()
+    }
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
 def text_for(simulation: Simulation, folder: Path) -> str:
-    """The resolved config as TOML, with the mesh path relative to the folder that it is written to."""
+    """The resolved config as TOML, with the paths of files relative to the folder that it is written to."""
     import tomli_w
 
     return tomli_w.dumps(relocated(simulation.tree, simulation.source, folder))
@@ -589,7 +612,7 @@ def require_same(simulation: Simulation, folder: Path) -> None:
     Raises:
         FileError: keys differ.
     """
-    old, new = read(folder / "config.toml"), dict(simulation.tree)
+    old, new = read(folder / "config.toml"), relocated(simulation.tree, simulation.source, folder)
     free = ("title", "output") if mesh_path(new, simulation.source) is None else ("title", "output", "mesh")
     _refuse([key for key in TOP if key not in free and old.get(key) != new.get(key)], folder)
 

@@ -15,7 +15,9 @@ from .density import AbstractFreeEnergy, Host, Local, PerCell, Sum
 from .errors import ConfigError
 from .evolution import linear_solver
 from .fem.mesh import Mesh
-from .physics.bending import Load
+from .physics.bending import Load, conjugate
+from .physics.kinematics import PlaneStress
+from .physics.plane_stress import Relaxed
 from .problem import Problem
 from .protocol import one_c_current
 from .tensors import Tensor, Vector
@@ -98,7 +100,8 @@ def warnings_of(simulation: Simulation) -> list[str]:
 def energies(problem: Problem, name: str | None = None) -> AbstractFreeEnergy | None:
     """The sum of the energies of one name that act where phases separate most easily; None if there are none.
 
-    Per-cell parameters are averaged; energies of a cell set add to those of every cell.
+    Per-cell parameters are averaged; energies of a cell set add to those of every cell. Those of plane stress are given
+    as of a solid: what is minimised over strains out of the plane has no stiffness there.
     """
     return _named(_leading_parts(problem), name)
 
@@ -109,17 +112,20 @@ def _named(parts: tuple[AbstractFreeEnergy, ...], name: str | None) -> AbstractF
 
 
 def _leading_parts(problem: Problem) -> tuple[AbstractFreeEnergy, ...]:
-    regions = problem.regions()
+    regions = [tuple(map(_solid, parts)) for parts in problem.regions()]
     if len(regions) == 1:
         return regions[0]
 
     def excess(parts):
         chi = _interaction(problem, _named(parts, "chemical"))
-        return (
-            -np.inf if chi is None else chi - _softest(problem, _named(parts, "elastic"))[0] / (2 * _thermal(problem))
-        )
+        B = _softest(problem, _named(parts, "elastic"))[0]
+        return -np.inf if chi is None else chi - np.nan_to_num(B) / (2 * _thermal(problem))
 
     return max(regions, key=excess)
+
+
+def _solid(energy: AbstractFreeEnergy) -> AbstractFreeEnergy:
+    return (energy.part or energy.psi) if isinstance(energy, Relaxed) else energy
 
 
 def _averaged(tree: Any) -> Any:
@@ -142,7 +148,7 @@ def _interaction(problem: Problem, chemical: AbstractFreeEnergy | None) -> float
 
 
 def softest_coherency(problem: Problem) -> tuple[float, Float[np.ndarray, "3"]]:
-    """Least coherency modulus B over the normals of the problem [J/m^3], and that normal."""
+    """Least coherency modulus B over the normals of the problem [J/m^3], and that normal; NaN where it is not known."""
     return _softest(problem, energies(problem, "elastic"))
 
 
@@ -150,22 +156,27 @@ def _softest(problem: Problem, elastic: AbstractFreeEnergy | None) -> tuple[floa
     if elastic is None or "u.x" not in problem.fields:
         return 0.0, np.array([1.0, 0.0, 0.0])
     k = coherency.curvatures(elastic, 0.5, problem.host)
-    B, normal = coherency.softest(k, jnp.asarray(coherency.normals(problem.mesh.dim)))
-    return max(float(B), 0.0), np.asarray(normal)
+    sheet = isinstance(problem.kinematics, PlaneStress)
+    B, normal = coherency.softest(k, jnp.asarray(coherency.normals(problem.mesh.dim)), sheet)
+    return float(np.maximum(B, 0.0)), np.asarray(normal)
 
 
 def effective_interaction(problem: Problem) -> float | None:
-    """chi_eff = chi - B_min / (2 R T c_max)"""
-    chi = interaction(problem)
-    return None if chi is None else chi - softest_coherency(problem)[0] / (2.0 * _thermal(problem))
+    """chi_eff = chi - B_min / (2 R T c_max); None where one of the two is not known."""
+    chi, B = interaction(problem), softest_coherency(problem)[0]
+    return None if chi is None or np.isnan(B) else chi - B / (2.0 * _thermal(problem))
 
 
 def interface(problem: Problem) -> Interface | None:
-    """The flat coherent interface: c' = sqrt(2 g/kappa), g the energy f + B c^2/2 above its common tangent."""
+    """The flat coherent interface: c' = sqrt(2 g/kappa), g the energy f + B c^2/2 above its common tangent.
+
+    Where B is not known, that of the chemical energy alone.
+    """
     chemical, gradient = energies(problem, "chemical"), energies(problem, "gradient")
     if chemical is None or gradient is None:
         return None
     B, n = softest_coherency(problem)
+    B = np.nan_to_num(B)
     kappa = float(n @ np.asarray(coherency.curvatures(gradient, 0.5, problem.host).kappa) @ n)
     c = _grid(problem)
     f = np.asarray(_chemical_energies(chemical, problem.host, c)) + 0.5 * B * c**2
@@ -233,13 +244,19 @@ def _mesh_rows(mesh: Mesh) -> list[tuple[str, str]]:
 def _unknown_rows(problem: Problem) -> list[tuple[str, str]]:
     rows = [
         ("fields", ", ".join(problem.fields)),
-        ("global scalars", ", ".join(problem.scalars) or "none"),
+        ("global scalars", ", ".join(_scalar(problem, name) for name in problem.scalars) or "none"),
         ("free unknowns", str(problem.unknowns)),
         ("kinematics", type(problem.kinematics).__name__),
         ("potentials", ", ".join(type(p).__name__ + (f" on {p.on}" if p.on else "") for p in problem.potentials)),
         ("constraints", ", ".join(_constraint(c) for c in problem.constraints) or "none"),
     ]
     return rows + [("note", note) for note in problem.notes]
+
+
+def _scalar(problem: Problem, name: str) -> str:
+    """A global scalar, and whether it is no unknown or loaded."""
+    kinds = {"given": problem.kinematics.values(), "loaded": problem.kinematics.loads()}
+    return next((f"{name} ({kind})" for kind, names in kinds.items() if name in names), name)
 
 
 def _constraint(constraint: Any) -> str:
@@ -253,12 +270,13 @@ def _phase_rows(simulation: Simulation) -> list[tuple[str, str]]:
     if chi is None:
         return [("chemical energy", "none")]
     B, n = softest_coherency(problem)
-    rows = [
-        ("two-phase", "yes" if simulation.two_phase else "no"),
-        ("chi", f"{chi:.4g}"),
-        ("B_min", f"{B:.4g} J/m^3 for a wave along ({', '.join(f'{v:.2f}' for v in n)})"),
-        ("chi_eff", f"{effective_interaction(problem):.4g} = chi - B_min/(2 R T c_max); phases separate above 2"),
-    ]
+    rows = [("two-phase", "yes" if simulation.two_phase else "no"), ("chi", f"{chi:.4g}")]
+    if np.isnan(B):
+        rows.append(("B_min", "not known: the elastic energy has no stress-free shape; left out below"))
+    else:
+        effective = chi - B / (2.0 * _thermal(problem))
+        rows.append(("B_min", f"{B:.4g} J/m^3 for a wave along ({', '.join(f'{v:.2f}' for v in n)})"))
+        rows.append(("chi_eff", f"{effective:.4g} = chi - B_min/(2 R T c_max); phases separate above 2"))
     wall = interface(problem)
     if wall is not None:
         size = cell_size(problem.mesh)
@@ -313,13 +331,18 @@ def values_of(simulation: Simulation) -> list[Value]:
     problem = simulation.problem
     tables = {"host": problem.host, "potentials": problem.potentials, "kinematics": problem.kinematics}
     return [
-        Value(path, _written(value), "" if unit == "1" else unit, _source(simulation.material, path, value))
+        Value(path, _written(value), _unit(value, unit), _source(simulation.material, path, value))
         for head, tree in tables.items() for path, value, unit, _ in _rows(head, tree)
     ]  # fmt: skip
 
 
 def _rows(head: str, tree: Any) -> list[tuple[str, Any, str, str]]:
     return [(f"{head}.{path}", value, unit, doc) for path, value, unit, doc in declared_parameters(tree)]
+
+
+def _unit(value: Any, unit: str) -> str:
+    unit = conjugate(unit) if isinstance(value, Load) else unit
+    return "" if unit == "1" else unit
 
 
 def _source(material: Any, path: str, value: Any) -> str:
@@ -354,7 +377,7 @@ def _written(value: Any) -> str:
 def _in_words(value: AbstractQuantity) -> str:
     if isinstance(value, Course):
         moments = zip(np.asarray(value.values), np.asarray(value.times), strict=True)
-        return ", ".join(f"{_written(v)} at {_time(float(t))}" for v, t in moments)
+        return "; ".join(f"{_written(v)} at {float(t):.6g} s" for v, t in moments)
     return f"load {_written(value.value)}" if isinstance(value, Load) else "free"
 
 

@@ -7,6 +7,7 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 from with_gmsh import needs_gmsh
 
 import chemomech as cm
@@ -101,6 +102,24 @@ def test_a_map_is_an_initial_composition(tmp_path):
         file["c"] = [[0.1, 0.2], [0.3, 0.4]]
     made = parsed({"kind": "Map.read", "path": str(tmp_path / "map.h5"), "pixel": "6 nm"})
     assert made(np.array([[3e-9, 3e-9], [9e-9, 6e-9]])) == pytest.approx([0.3, 0.3])
+
+
+def test_files_of_maps_are_found_from_the_config_and_from_its_results(tmp_path):
+    """Whatever the working directory is; a copy in a results folder names the same file."""
+    (tmp_path / "data").mkdir()
+    with h5py.File(tmp_path / "data/map.h5", "w") as file:
+        file["c"] = [[0.1, 0.2], [0.3, 0.4]]
+    Image.new("L", (2, 2), 255).save(tmp_path / "data/mask.png")
+    initial = {"kind": "Map.read", "path": "data/map.h5", "outline": "data/mask.png", "pixel": "6 nm"}
+    made = config.build(tree(initial=initial), tmp_path / "config.toml")
+    out = tmp_path / "results/a"
+    out.mkdir(parents=True)
+    (out / "config.toml").write_text(config.text_for(made, out))
+    kept = config.read(out / "config.toml")["initial"]
+    assert (kept["path"], kept["outline"]) == ("../../data/map.h5", "../../data/mask.png")
+    np.testing.assert_array_equal(config.load(out / "config.toml").state.c, made.state.c)
+    config.require_same(made, out)
+    config.require_same(config.load(out / "config.toml"), out)
 
 
 def test_material_and_cell_data_references():
@@ -286,6 +305,9 @@ until = { time = "2 ms" }
 """
 
 
+VEGARD = {"kind": "Vegard", "strain": 0.01}
+
+
 def test_loads_courses_and_dislocations_come_from_tables():
     """Each with its units; a number without one is refused, wherever it stands."""
     tree = tomllib.loads(LOADED)
@@ -297,11 +319,19 @@ def test_loads_courses_and_dislocations_come_from_tables():
     np.testing.assert_allclose(
         acting, [1e-3, 0.0, 1e-18 * 40e-9 / size, 1e-10 / made.problem.scales.of("m")], rtol=1e-9
     )
-    rows = {row.path: row.value for row in inspection.values_of(made)}
+    values = inspection.values_of(made)
+    rows, units = ({row.path: getattr(row, key) for row in values} for key in ("value", "unit"))
     assert rows["kinematics.bending.curvature"] == "load 1e-18"
+    assert (units["kinematics.bending.curvature"], units["kinematics.bending.axial"]) == ("N*m", "")
+    told = dict(inspection.blocks_of(made)["unknowns"])
+    assert told["global scalars"] == "strain_zz (given), axial, curvature (loaded), fixed_1"
     assert rows["kinematics.bending.axial"] == "free"
     assert rows["kinematics.given.zz"] == "0.001"
-    assert rows["potentials.2.vector"] == "0, 0 at 0 us, 0, 1e+06 at 1 ms"
+    assert rows["potentials.2.vector"] == "0, 0 at 0 s; 0, 1e+06 at 0.001 s"
+    bending = tree["kinematics"]["bending"]
+    wrong = {**tree, "kinematics": {**tree["kinematics"], "bending": {**bending, "curvature": VEGARD}}}
+    with pytest.raises(ConfigError, match='kinematics.bending: curvature: Vegard is no .* "free", a Course'):
+        config.build(wrong)
     tree["constraints"][1]["value"]["values"][1] = 0.1
     with pytest.raises(ConfigError, match=r"constraints\[1\].value.values\[1\] = 0.1 has a missing unit"):
         config.build(tree)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from ..density import AbstractFreeEnergy, Host
 from ..equilibrium import solve_static
+from ..errors import ConfigError
 from ..fem.constraints import AbstractConstraint, Fixed
 from ..fem.mesh import Mesh
 from ..physics.kinematics import AbstractKinematics, PlaneStress
@@ -35,8 +36,16 @@ def stressed(
         host: for energies that ask for it; linear elasticity does not.
 
     Raises:
+        ConfigError: there are more or fewer compositions than nodes, or no stored energy.
         SolveError: no equilibrium is found.
     """
+    if not isinstance(elastic, AbstractFreeEnergy):
+        raise ConfigError(f"stressed: elastic = {elastic!r} is no stored energy. Try: LinearElastic.isotropic(...).")
+    if np.shape(c) != (len(mesh.points),):
+        raise ConfigError(
+            f"stressed: c of shape {np.shape(c)} for a mesh of {len(mesh.points)} nodes. Try: one composition for each "
+            "node, as mesh_of returns."
+        )
     problem = Problem.build(
         mesh, host=Host(c_max="20 kmol/m^3") if host is None else host, potentials=[Stored(elastic)],
         kinematics=PlaneStress() if kinematics is None else kinematics,

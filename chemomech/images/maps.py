@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..errors import FileError, MeshError
+from ..errors import ConfigError, FileError, MeshError
 from ..fields import AbstractField
 from ..units import param, parse
 
 RIM = 1.0  # pixels: how far around a pixel outside those inside count
 FAINT, RIDGE = 1e-4, 1e-3  # least weight of the pixels inside for a plane; keeps it level across a row of pixels
+REAL = "biuf"  # kinds of NumPy's types
 HDF5 = (".h5", ".hdf5", ".hdf", ".nxs")
 
 
@@ -30,7 +31,7 @@ class Map(AbstractField):
         inside: which pixels belong to the particle; None: all but those that are NaN.
 
     Raises:
-        MeshError: the arrays do not fit, no pixel lies inside, or it has no size.
+        MeshError: the arrays hold no real numbers or do not fit, no pixel lies inside, or it has no size.
     """
 
     values: Float[np.ndarray, "rows columns"]
@@ -38,15 +39,16 @@ class Map(AbstractField):
     pixel: float = param("m", doc="side of a pixel")
 
     def __init__(self, values: Any, pixel: Any, inside: Any = None):
-        self.values = np.asarray(values, float)
+        self.values = _numbers(values, "values")
         self.pixel = float(parse(pixel, "m", name="Map.pixel"))
         finite = np.isfinite(self.values)
-        self.inside = finite if inside is None else np.asarray(inside, bool) & finite
-        if self.values.ndim != 2 or self.inside.shape != self.values.shape:
+        within = finite if inside is None else _numbers(inside, "inside") != 0
+        if self.values.ndim != 2 or within.shape != self.values.shape:
             raise MeshError(
                 f"A map has rows and columns, and as many pixels inside or outside: got {self.values.shape} and "
-                f"{self.inside.shape}. Try: one channel of the picture."
+                f"{within.shape}. Try: one channel of the picture."
             )
+        self.inside = within & finite
         if not self.inside.any():
             raise MeshError("No pixel of the map lies inside the particle. Try: another mask or threshold.")
         if not self.pixel > 0:
@@ -55,27 +57,35 @@ class Map(AbstractField):
     @classmethod
     def read(
         cls, path: str | PathLike, pixel: Any, black: float = 0.0, white: float = 1.0, dataset: str | None = None,
-        outline: str | PathLike | None = None, above: float | None = None,
+        outline: str | PathLike | None = None, above: float | None = None, top: float | None = None,
     ) -> Map:  # fmt: skip
         """A map from a grey-scale picture or a two-dimensional dataset of an HDF5 file.
 
         Args:
-            path: the file, from the working directory; what is transparent in a picture, or NaN in a dataset, lies
-                outside.
+            path: the file, from the working directory (in a config from the config's folder); what is transparent in a
+                picture, or NaN in a dataset, lies outside.
             pixel: side of a pixel [m].
             black, white: compositions of a picture's black and white; a dataset holds compositions already.
             dataset: its name in the file; None: the only one.
             outline: a picture that is not black inside the particle.
             above: composition that pixels inside exceed; None: any.
+            top: number of a picture's pixel that is white, such as 4095 of a camera's 12 bits; default: 255 of 8 bits,
+                65535 of 16, and 1 of floating-point numbers, which a TIFF may hold.
 
         Raises:
-            FileError: a file cannot be read, or is no grey-scale picture.
+            FileError: a file cannot be read, is no grey-scale picture, or holds no real numbers.
+            ConfigError: top is not positive.
         """
+        if top is not None and not top > 0:
+            raise ConfigError(f"Map.read: top = {top} must be positive, such as 4095 for pictures of 12 bits.")
         path = Path(path)
         if path.suffix.lower() in HDF5:
-            values, inside = _dataset(path, dataset).astype(float), np.array(True)
+            found, inside = _dataset(path, dataset), np.array(True)
+            if found.dtype.kind not in REAL:
+                raise FileError(f"{path} holds {found.dtype}, no real numbers. Try: a dataset of compositions.")
+            values = found.astype(float)
         else:
-            grey, inside = _grey(path)
+            grey, inside = _grey(path, top)
             values = black + (white - black) * grey
         inside = np.isfinite(values) & inside
         if outline is not None:
@@ -117,6 +127,16 @@ class Map(AbstractField):
         return map_coordinates(filled, [len(filled) - y - 0.5, x - 0.5], order=1, mode="nearest")
 
 
+def _numbers(values: Any, name: str) -> Float[np.ndarray, "..."]:
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind in REAL:
+            return found.astype(float)
+    except ValueError:  # rows of different lengths
+        pass
+    raise MeshError(f"Map.{name} holds no real numbers in rows of one length. Try: a NumPy array, NaN where unknown.")
+
+
 def _fitted(
     values: Float[np.ndarray, "rows columns"], inside: Bool[np.ndarray, "rows columns"], sigma: float
 ) -> Float[np.ndarray, "rows columns"]:
@@ -149,11 +169,13 @@ def _fitted(
 def read_labels(path: str | PathLike, dataset: str | None = None) -> Int[np.ndarray, "rows columns"]:
     """A label image: the whole numbers of a picture or of a dataset of an HDF5 file, one for each particle.
 
+    Of a picture with a palette the numbers of the colours count.
+
     Raises:
         FileError: the file cannot be read, or holds no whole numbers.
     """
     path = Path(path)
-    found = _dataset(path, dataset) if path.suffix.lower() in HDF5 else _picture(path)
+    found = _dataset(path, dataset) if path.suffix.lower() in HDF5 else _picture(path, palette=False)
     if found.ndim != 2 or not np.issubdtype(found.dtype, np.integer):
         raise FileError(f"{path} holds {found.dtype} of shape {found.shape}. Try: one channel of whole numbers.")
     return found.astype(int)
@@ -174,24 +196,25 @@ def _dataset(path: Path, name: str | None) -> np.ndarray:
         raise FileError(f"Cannot read {path}: {error}. Try: the path of an HDF5 file.") from None
 
 
-def _picture(path: Path) -> np.ndarray:
-    """Pixels as they are stored; the colours of a palette by their number."""
+def _picture(path: Path, palette: bool) -> np.ndarray:
+    """Pixels as they are stored; those of a palette by its colours, or by their numbers in it."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
+            if palette and image.mode in ("P", "PA"):
+                image = image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
             return np.asarray(image)
     except (OSError, ValueError) as error:
         raise FileError(f"Cannot read the picture {path}: {error}. Try: PNG or TIFF.") from None
 
 
-def _grey(path: Path) -> tuple[Float[np.ndarray, "rows columns"], Bool[np.ndarray, "..."]]:
-    """Brightness from 0 to 1, and where the picture is not transparent."""
-    pixels = _picture(path)
-    if np.issubdtype(pixels.dtype, np.integer):
-        top = 255 if pixels.max(initial=0) <= 255 and pixels.dtype.itemsize == 1 else 65535  # Pillow widens 16 bits
-        pixels = pixels / top
-    pixels = pixels.astype(float)
+def _grey(path: Path, top: float | None = None) -> tuple[Float[np.ndarray, "rows columns"], Bool[np.ndarray, "..."]]:
+    """Brightness, 1 where a pixel has the value `top`, and where the picture is not transparent."""
+    pixels = _picture(path, palette=True)
+    if top is None and np.issubdtype(pixels.dtype, np.integer):
+        top = 255 if pixels.dtype.itemsize == 1 else 65535  # Pillow widens 16 bits
+    pixels = pixels.astype(float) / (1.0 if top is None else top)
     if pixels.ndim == 2:
         return pixels, np.array(True)
     colours, alpha = pixels[..., : 3 if pixels.shape[2] > 2 else 1], pixels.shape[2] in (2, 4)

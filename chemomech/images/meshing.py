@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..errors import ChemomechError, MeshError
+from ..errors import ChemomechError, ConfigError, MeshError
 from ..fem.mesh import Mesh, elevate
 from ..geometry.remesh import filled
 from ..geometry.session import Length, lengths, load_gmsh
@@ -35,7 +35,9 @@ def mesh_of(
 
     Raises:
         MeshError: the body has no outline, or h is too large for it.
+        ConfigError: another order or mesher.
     """
+    check_mesh(order, mesher)
     (h,) = lengths("mesh_of", h=h)
     width = None if smooth is None else lengths("mesh_of", smooth=smooth)[0]
     mesh = mesh_outline(body(outlines(map.inside, map.pixel, width), HOLE * h**2), h, order, mesher)
@@ -53,7 +55,9 @@ def mesh_outline(loops: list[Loop], h: Length, order: int = 1, mesher: Mesher | 
 
     Raises:
         MeshError: h is too large for the outline, or the triangles do not fill it.
+        ConfigError: another order or mesher.
     """
+    check_mesh(order, mesher)
     (h,) = lengths("mesh_outline", h=h)
     loops = [resampled(loop, h) for loop in loops]
     points, edges = np.concatenate(loops), _edges(loops)
@@ -64,6 +68,18 @@ def mesh_outline(loops: list[Loop], h: Length, order: int = 1, mesher: Mesher | 
     if len(mesh.boundary) != len(edges):
         raise MeshError(f"Triangles of {h:.3g} m do not fill the outline. Try: a smaller h, or a smoother outline.")
     return mesh if order == 1 else elevate(mesh)
+
+
+def check_mesh(order: int, mesher: Mesher | None) -> None:
+    """Whether there are such triangles, and such a mesher.
+
+    Raises:
+        ConfigError: there are not.
+    """
+    if order not in (1, 2):
+        raise ConfigError(f"order = {order!r}: triangles are linear or quadratic. Use 1 or 2.")
+    if mesher not in (None, *get_args(Mesher)):
+        raise ConfigError(f"mesher = {mesher!r} is unknown. Use {', '.join(get_args(Mesher))}, or None for either.")
 
 
 def _with_gmsh(mesher: Mesher | None) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,7 +13,7 @@ from ..errors import MeshError
 from ..fem.mesh import Mesh
 from ..geometry.session import Length, lengths
 from .maps import Map
-from .meshing import Mesher, mesh_of
+from .meshing import Mesher, check_mesh, mesh_of
 
 
 class Particle(NamedTuple):
@@ -33,7 +34,8 @@ def particles(
 ) -> list[Particle]:  # fmt: skip
     """A mesh of each particle, with composition, state of charge and phases where there is a map.
 
-    Of a label that has several pieces the largest is taken.
+    Of a label that has several pieces the largest is taken. A particle that cannot be meshed, such as one too small for
+    h, is left out with a warning that names its label.
 
     Args:
         labels: a whole number for each pixel, the uppermost row first; 0 is the background.
@@ -47,12 +49,13 @@ def particles(
         mesher: default: gmsh if it can be loaded.
 
     Raises:
-        MeshError: map and labels have different sizes, or a particle is too small for h.
+        MeshError: map and labels have different sizes, or labels are no whole numbers from 0 on.
     """
     from scipy.ndimage import find_objects, label
 
     (side,) = lengths("particles", pixel=pixel)
-    labels = np.asarray(labels)
+    labels = _whole(labels)
+    check_mesh(order, mesher)
     known = np.zeros(labels.shape) if values is None else np.asarray(values, float)
     if known.shape != labels.shape:
         raise MeshError(f"The map has {known.shape} pixels, the labels {labels.shape}. Try: pictures of the same size.")
@@ -65,7 +68,11 @@ def particles(
         if sizes.max(initial=0) < max(least, 1):
             continue
         map = Map(known[place], side, pieces == 1 + np.argmax(sizes))
-        mesh, c = mesh_of(map, h, smooth, order, mesher)
+        try:
+            mesh, c = mesh_of(map, h, smooth, order, mesher)
+        except MeshError as error:
+            warnings.warn(f"Particle {k} of the label image is left out: {error}", stacklevel=2)
+            continue
         corner = side * np.array([place[1].start, labels.shape[0] - place[0].stop])
         mesh = mesh.moved(mesh.points + corner)
         if values is None:
@@ -73,6 +80,18 @@ def particles(
         else:
             out.append(Particle(k, mesh, c, map.soc, _phases(map, binodal), map.area))
     return out
+
+
+def _whole(labels: Any) -> Int[np.ndarray, "rows columns"]:
+    found = np.asarray(labels)
+    if found.ndim != 2 or found.dtype.kind not in "biu":
+        raise MeshError(
+            f"Labels are whole numbers in rows and columns, but these are {found.dtype} of shape {found.shape}. "
+            "Try: labels.astype(int), of one picture."
+        )
+    if found.min(initial=0) < 0:
+        raise MeshError(f"A label is {found.min()}. Try: 0 for the background, and numbers above it for particles.")
+    return found.astype(int)
 
 
 def _phases(map: Map, binodal: tuple[float, float]) -> Fractions:

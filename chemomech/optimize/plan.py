@@ -57,7 +57,7 @@ def plan(config: Path, folder: Path) -> Plan:
     table = tree.pop("optimize")
     _check(table)
     simulation = configs.build(tree, config)
-    study = _study(simulation, table, config)
+    study = _study(simulation, table)
     simulation.check_protocol()
     study.initial  # noqa: B018  a path that leads nowhere says so now
     finer = None
@@ -65,7 +65,7 @@ def plan(config: Path, folder: Path) -> Plan:
         other = tree
         for path, value in _flat(table["finer"], "").items():
             other = placed(other, path, value)
-        finer = _study(configs.build(other, config), table, config)
+        finer = _study(configs.build(other, config), table)
     return Plan(
         simulation.title, study, simulation, _text(tree, table, config, folder), table.get("method"),
         table.get("iterations", 50), float(table.get("tolerance", 1e-5)), table.get("starts", 1),
@@ -94,12 +94,12 @@ def _check(table: Any) -> None:
         raise ConfigError(f"optimize.tolerance = {tolerance!r} must be a positive number.")
 
 
-def _study(simulation: configs.Simulation, table: Mapping[str, Any], source: Path) -> Study:
+def _study(simulation: configs.Simulation, table: Mapping[str, Any]) -> Study:
     variables = [
         configs.made(simulation, entry, f"optimize.variables[{k}]", AbstractVariable)
         for k, entry in enumerate(_list(table["variables"], "variables"))
     ]
-    objective = configs.made(simulation, _found(table["objective"], source), "optimize.objective", AbstractGoal)
+    objective = configs.made(simulation, table["objective"], "optimize.objective", AbstractGoal)
     limits = [
         configs.made(simulation, {"kind": "Limit", **entry}, f"optimize.limits[{k}]", Limit)
         for k, entry in enumerate(_list(table.get("limits", []), "limits"))
@@ -118,13 +118,6 @@ def _list(given: Any, key: str) -> list[Any]:
     return given
 
 
-def _found(objective: Any, source: Path) -> Any:
-    """Files are named relative to the config."""
-    if isinstance(objective, Mapping) and objective.get("kind") == "Movie" and "path" in objective:
-        return {**objective, "path": str(source.parent / objective["path"])}
-    return objective
-
-
 def _flat(table: Any, above: str) -> dict[str, Any]:
     """TOML reads mesh.nx without quotes as a table in a table."""
     if not isinstance(table, Mapping):
@@ -139,4 +132,4 @@ def _flat(table: Any, above: str) -> dict[str, Any]:
 def _text(tree: Mapping[str, Any], table: Mapping[str, Any], source: Path, folder: Path) -> str:
     import tomli_w
 
-    return tomli_w.dumps({**configs.relocated(tree, source, folder), "optimize": dict(table)})
+    return tomli_w.dumps(configs.relocated({**tree, "optimize": dict(table)}, source, folder))

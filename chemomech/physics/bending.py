@@ -9,7 +9,7 @@ import equinox as eqx
 
 from ..courses import Course
 from ..density import Scalar
-from ..errors import ConfigError
+from ..errors import ConfigError, UnitError
 from ..tensors import Vector, add, mul
 from ..units import AbstractQuantity, Scales, param, parse
 
@@ -63,10 +63,25 @@ def conjugate(unit: str) -> str:
 
 
 def acting(unit: str, default: Any, doc: str) -> Any:
-    """A declared scalar that is given (number, text or `Course`), "free", under a `Load`, or None: there is none."""
+    """A declared scalar that is given (number, text or `Course`), "free", under a `Load`, or None: there is none.
+
+    Raises:
+        ConfigError: what is given is something else.
+        UnitError: a text is no such quantity.
+    """
+    number = "a number" if unit == "1" else f'a number, text such as "1e5 {unit}"'
+    ways = f'Give {number}, "free", a Course of such values, or a Load in {conjugate(unit)}.'
 
     def convert(value):
-        return Free() if isinstance(value, str) and value == FREE else parse(value, unit, name=doc)
+        if isinstance(value, str) and value == FREE:
+            return Free()
+        other = isinstance(value, eqx.Module) and not isinstance(value, Course | Free | Load)
+        if other or isinstance(value, list | tuple | dict):
+            raise ConfigError(f"{doc}: {type(value).__name__} is no such quantity. {ways}")
+        try:
+            return parse(value, unit, name=doc)
+        except UnitError as error:
+            raise UnitError(f"{error} {ways}") from None
 
     return eqx.field(default=default, converter=convert, metadata={"unit": unit, "doc": doc})
 

@@ -81,19 +81,22 @@ def plan(
         warnings += [f"case {number} ({label}): {text}" for text in found]
         texts.append(configs.text_for(simulation, folder / "case"))
     checked(len(points), len(points))
-    own["sweep"] = {"mode": mode or said_mode, **{axis.path: _relocated(axis, config, folder) for axis in axes}}
+    own["sweep"] = {"mode": mode or said_mode, **{axis.path: _relocated(axis, tree, config, folder) for axis in axes}}
     folders = _folders(folder, labels, texts, case_configs(folder) if resume else [])
     cases = [Case(*parts) for parts in zip(labels, points, folders, texts, strict=True)]
     return Plan(title, folder, axes, _dumped(own), tuple(cases), tuple(warnings))
 
 
-def _relocated(axis: Axis, source: Path, folder: Path) -> list[Any]:
-    """The values of an axis; swept mesh files are found from the folder too."""
-    if axis.path == "mesh":
-        return [configs.relocated({"mesh": value}, source, folder)["mesh"] for value in axis.values]
-    if axis.path == "mesh.path":
-        return [configs.relocated({"mesh": {"path": v}}, source, folder)["mesh"]["path"] for v in axis.values]
-    return list(axis.values)
+def _relocated(axis: Axis, tree: Mapping[str, Any], source: Path, folder: Path) -> list[Any]:
+    """The values of an axis; swept files are found from the folder too."""
+
+    def moved(value: Any) -> Any:
+        node: Any = configs.relocated(sweeping.placed(tree, axis.path, value), source, folder)
+        for key in axis.path.split("."):
+            node = node[int(key)] if isinstance(node, list) else node[key]
+        return node
+
+    return [moved(value) for value in axis.values]
 
 
 def _dumped(tree: Mapping[str, Any]) -> str:

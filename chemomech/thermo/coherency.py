@@ -124,6 +124,23 @@ def relaxed_curvature(k: Curvatures, n: Float[Array, "3"]) -> Float[Array, ""]:
     return k.cc - jnp.where(singular, 0.0, inverse_form(safe.rows(), force))
 
 
+def plane_stress_curvature(k: Curvatures, n: Float[Array, "3"]) -> Float[Array, ""]:
+    """The same in a thin sheet normal to z, whose strains zz, yz and xz are free, for a normal in its plane [J/m^3]
+
+    B = E eta^2 of an isotropic body with misfit eta, where a solid has 2 E eta^2/(1 - nu).
+
+    Args:
+        k: second derivatives of the energy of a solid, not of one whose strains out of the plane are relaxed already.
+        n: unit normal; its part out of the plane does not count.
+    """
+    x, y, z = jnp.eye(3)
+    strains = jnp.stack([jnp.outer(a, b) for a, b in ((x, n), (y, n), (x, z), (y, z), (z, z))])
+    force = jnp.einsum("aij,ij->a", strains, k.coupling)
+    K = jnp.einsum("aij,ijkl,bkl->ab", strains, k.stiffness, strains)
+    idle = jnp.trace(K) == 0
+    return k.cc - jnp.where(idle, 0.0, force @ jnp.linalg.solve(jnp.where(idle, jnp.eye(5), K), force))
+
+
 def coherency_modulus(psi: AbstractFreeEnergy, n, host: Host, c: float = 0.5) -> Float[Array, ""]:
     """B(n), twice the strain energy of a composition wave per square of its amplitude [J/m^3].
 
@@ -152,9 +169,12 @@ def normals(dim: int, count: int = 181) -> Float[np.ndarray, "k 3"]:
 
 
 @eqx.filter_jit
-def softest(k: Curvatures, directions: Float[Array, "k 3"]) -> tuple[Float[Array, ""], Float[Array, "3"]]:
-    """The least relaxed curvature f'' + B(n) over the given normals, and the normal [J/m^3]."""
-    values = jax.vmap(lambda n: relaxed_curvature(k, n))(directions)
+def softest(
+    k: Curvatures, directions: Float[Array, "k 3"], sheet: bool = False
+) -> tuple[Float[Array, ""], Float[Array, "3"]]:
+    """The least relaxed curvature f'' + B(n) over the given normals, of a solid or a sheet; and the normal [J/m^3]."""
+    curvature = plane_stress_curvature if sheet else relaxed_curvature
+    values = jax.vmap(lambda n: curvature(k, n))(directions)
     best = jnp.argmin(values)
     return values[best], directions[best]
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 import chemomech as cm
 from chemomech.analysis import film, morphology, nodal_stress, points, von_mises
-from chemomech.errors import ChemomechError, FileError, MeshError
+from chemomech.errors import ChemomechError, ConfigError, FileError, MeshError
 from chemomech.geometry.session import load_gmsh
 from chemomech.images import Map, mesh_of, mesh_outline, outlines, particles, read_labels, stressed
 from chemomech.images.outline import area, body, encloses
@@ -159,6 +159,51 @@ def test_files(tmp_path):
         Map.read(tmp_path / "e.png", 1e-8)
 
 
+def test_pictures_with_a_palette(tmp_path):
+    """Their brightness counts, not the order of the palette; labels are the numbers of its colours."""
+    ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (4, 1))
+    grey = Image.fromarray(ramp).quantize(16)
+    grey.save(tmp_path / "grey.png")
+    found = Map.read(tmp_path / "grey.png", 1e-8).values
+    np.testing.assert_allclose(found, ramp / 255, atol=1.5 / 16)
+    np.testing.assert_array_equal(read_labels(tmp_path / "grey.png"), np.asarray(grey))
+    grey.save(tmp_path / "clear.png", transparency=int(np.asarray(grey)[0, 0]))
+    clear = Map.read(tmp_path / "clear.png", 1e-8)
+    np.testing.assert_array_equal(clear.inside, np.asarray(grey) != np.asarray(grey)[0, 0])
+    coloured = np.stack([ramp, ramp[:, ::-1], ramp // 2], axis=2)
+    Image.fromarray(coloured).quantize(16).save(tmp_path / "viridis.png")
+    with pytest.raises(FileError, match="colours"):
+        Map.read(tmp_path / "viridis.png", 1e-8)
+
+
+def test_the_white_of_twelve_bits_and_of_floating_point_numbers(tmp_path):
+    """A float picture counts as it is unless its white is given."""
+    ramp = np.arange(12).reshape(3, 4) / 11
+    Image.fromarray(np.round(4095 * ramp).astype(np.uint16)).save(tmp_path / "twelve.png")
+    Image.fromarray((1000 * ramp).astype(np.float32)).save(tmp_path / "float.tif")
+    twelve = Map.read(tmp_path / "twelve.png", 1e-8, black=0.1, white=0.9, top=4095)
+    np.testing.assert_allclose(twelve.values, 0.1 + 0.8 * ramp, atol=2e-4)
+    np.testing.assert_allclose(Map.read(tmp_path / "float.tif", 1e-8).values, 1000 * ramp, rtol=1e-6)
+    np.testing.assert_allclose(Map.read(tmp_path / "float.tif", 1e-8, top=1000).values, ramp, rtol=1e-6)
+    with pytest.raises(ConfigError, match="top = 0 must be positive"):
+        Map.read(tmp_path / "float.tif", 1e-8, top=0)
+
+
+def test_what_is_no_map_is_refused(tmp_path):
+    for values in ([["a", "b"]], [[0.1, 0.2], [0.3]], [[0.1 + 1j]]):
+        with pytest.raises(MeshError, match="Map.values holds no real numbers"):
+            Map(values, 1e-8)
+    with pytest.raises(MeshError, match="Map.inside"):
+        Map([[0.1, 0.2]], 1e-8, [["yes", "no"]])
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["text"] = [["a", "b"]]
+        file["pairs"] = np.zeros((2, 2), [("x", float), ("y", float)])
+        file["complex"] = np.zeros((2, 2), complex)
+    for name in ("text", "pairs", "complex"):
+        with pytest.raises(FileError, match="no real numbers"):
+            Map.read(tmp_path / "d.h5", 1e-8, dataset=name)
+
+
 def test_particles_of_a_label_image():
     """Two disks, one of them with a speck of its own label, and a particle too small to count."""
     pixel = 0.05 * UM
@@ -182,6 +227,32 @@ def test_particles_of_a_label_image():
     assert (bare[0].c, bare[0].soc, bare[0].fractions) == (None, None, None)
     with pytest.raises(MeshError, match="same size"):
         particles(labels, pixel, 0.2 * UM, values=x[1:])
+
+
+def test_particles_without_room_are_left_out_by_name():
+    """A disk, and one so small that edges of h have no room around it."""
+    x, y = grid(40, 60, 0.05)
+    labels = 2 * (np.hypot(x - 1, y - 1) < 0.8).astype(int) + 9 * (np.hypot(x - 2.5, y - 1) < 0.17)
+    with pytest.warns(UserWarning, match="Particle 9 of the label image is left out: .* smaller h"):
+        found = particles(labels, 0.05, 0.25, mesher="delaunay", least=1)
+    assert [p.label for p in found] == [2]
+    for wrong, match in ((labels / 2, "float64"), (-labels, "A label is -9"), (labels[0], "shape")):
+        with pytest.raises(MeshError, match=match):
+            particles(wrong, 0.05, 0.25)
+
+
+def test_what_is_no_mesh_or_no_equilibrium_is_refused():
+    map = Map(ring().astype(float), 0.05, ring())
+    for options, match in (({"order": 3}, "order = 3.*Use 1 or 2"), ({"mesher": "netgen"}, "'netgen'.*gmsh, delaunay")):
+        with pytest.raises(ConfigError, match=match):
+            mesh_of(map, 0.2, **options)
+        with pytest.raises(ConfigError, match=match):
+            particles(ring().astype(int), 0.05, 0.2, **options)
+    mesh, c = mesh_of(map, 0.3, mesher="delaunay")
+    with pytest.raises(ConfigError, match="no stored energy"):
+        stressed(mesh, c, None)
+    with pytest.raises(ConfigError, match="one composition for each node"):
+        stressed(mesh, c[1:], cm.LinearElastic.isotropic(E, NU))
 
 
 E, NU, ETA = 100e9, 0.3, 0.02

@@ -1,6 +1,7 @@
 """Optimisation from the command line: refusals before anything runs, a real one, its interruption and resumption."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import jax
@@ -215,5 +216,6 @@ def test_movies_are_found_from_the_config(tmp_path):
     )
     plan = optimize.plan(written(tmp_path, movie), tmp_path / "out")
     assert plan.study.objective.path == str(tmp_path / "m.npz")
+    assert tomllib.loads(plan.config)["optimize"]["objective"]["path"] == "../m.npz"
     with pytest.raises(ConfigError, match="Cannot read the movie"):
         plan.study.objective(None)

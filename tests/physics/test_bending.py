@@ -79,6 +79,14 @@ def test_what_cannot_be_is_refused():
         cm.PlaneStrain(given={"zz": 0.1})
 
 
+@pytest.mark.parametrize("value", [cm.Vegard(0.01), [1.0, 2.0], "loose", "1 nN", True])
+def test_what_is_no_curvature_is_told_what_is(value):
+    with pytest.raises(ChemomechError, match=r'^curvature.*1e5 1/m.*"free", a Course.*Load in N\*m'):
+        Bending(curvature=value)
+    with pytest.raises(ChemomechError, match=r'^axial strain.*"free", a Course.*Load in N\.'):
+        Bending(axial=value)
+
+
 def test_free_ends_are_refused():
     """The nodal displacement would undo the bend."""
     kinematics = cm.PlaneStrain(bending=Bending(curvature=1.0))

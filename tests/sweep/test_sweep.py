@@ -18,6 +18,7 @@ from chemomech.errors import FileError
 from chemomech.io.history import read_history
 from chemomech.io.results import require_folder
 from chemomech.sweep import submitted
+from chemomech.sweep.cases import _relocated
 from chemomech.sweep.process import Process
 from chemomech.sweep.running import run
 from chemomech.sweep.table import FAILED, FINISHED, INTERRUPTED, WAITING, Outcome, outcome_of
@@ -300,6 +301,18 @@ def test_resuming_with_more_values_keeps_the_cases_and_another_config_is_refused
     config.write_text(CONFIG.replace("nx = 3", "nx = 4"))
     with pytest.raises(Exception, match="another config: mesh"):
         sweep.plan(config, planned.folder, [sweep.parse_axis("initial=0.05,0.06,0.07")], resume=True)
+
+
+def test_swept_files_are_found_from_the_folder(tmp_path):
+    tree = {"mesh": "a.msh", "initial": {"kind": "Map.read", "path": "a.h5"}, "potentials": [{"D": 1}]}
+    for path, values, moved in (
+        ("mesh", ["a.msh", {"path": "b.msh"}], ["../a.msh", {"path": "../b.msh"}]),
+        ("initial.path", ["a.h5", "b.h5"], ["../a.h5", "../b.h5"]),
+        ("initial", [0.1, {"kind": "Map.read", "path": "b.h5"}], [0.1, {"kind": "Map.read", "path": "../b.h5"}]),
+        ("potentials.0.D", [1, 2], [1, 2]),
+    ):
+        found = _relocated(sweep.Axis(path, tuple(values)), tree, tmp_path / "config.toml", tmp_path / "out")
+        assert found == moved
 
 
 def test_a_case_that_was_killed_is_not_finished(tmp_path):
