@@ -74,7 +74,7 @@ def channels(
     unit = unit_of(max(sides))
     box = tuple(side / LENGTHS[unit] for side in sides)
     radii = (r / LENGTHS[unit], r_top / LENGTHS[unit])
-    with session() as gmsh:
+    with session("channels") as gmsh:
         with drawing("channels"):
             body = _draw(gmsh, box, _axes(array, cells_x, cells_y, box), radii)
         named = _name(gmsh, box, body)

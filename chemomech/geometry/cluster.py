@@ -147,7 +147,7 @@ def _meshed(
     unit = unit_of(2 * float(radii.max()))
     size, spheres = h / LENGTHS[unit], (centres / LENGTHS[unit], radii / LENGTHS[unit])
     necks = _necks(source, *spheres)
-    with session() as gmsh:
+    with session(source) as gmsh:
         with drawing(source):
             bodies = _draw(gmsh, *spheres, necks)
         for k, body in enumerate(bodies, 1):

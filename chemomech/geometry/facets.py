@@ -342,7 +342,7 @@ def _crystal(
     unit = unit_of(extent)
     size, fine, long = in_unit(unit, inside, near, extent)
     corners = np.round(body.corners / LENGTHS[unit], DIGITS)
-    with session() as gmsh:
+    with session(source) as gmsh:
         solid, faces = _drawn(gmsh.model.geo, corners, body.rings)
         gmsh.model.geo.synchronize()
         sets: dict[str, list[int]] = {}

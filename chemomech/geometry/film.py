@@ -5,7 +5,7 @@ from typing import Any
 
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
+from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
 from chemomech.geometry.sides import drawing, fine_near, match, planes, skin
 
 
@@ -56,7 +56,7 @@ def film(
     along = [length / LENGTHS[unit]] + ([extra["width"] / LENGTHS[unit]] if "width" in extra else [])
     up, below, over = (value / LENGTHS[unit] for value in (thickness, extra.get("substrate", 0.0), over))
     dim = len(along) + 1
-    with session() as gmsh:
+    with session("film") as gmsh:
         with drawing("film"):
             bodies = _draw(gmsh, along, up, below, over)
         box = [side / 2 + over for side in along]
@@ -95,11 +95,11 @@ def _name(gmsh: Any, dim: int, bodies: dict[str, int], half: list[float], height
     flat = planes(gmsh, dim, (*low, bottom), (*high, up), tolerance)
     level = ("ymin", "ymax") if dim == 2 else ("zmin", "zmax")
     base, top = (flat.pop(name) for name in level)
-    at_middle = planes(gmsh, dim, (*low, middle), (*high, middle), tolerance)[level[0]] if bottom < middle else []
+    at_middle = on_plane(gmsh, dim - 1, dim - 1, middle, tolerance) if bottom < middle else []
     bare = [tag for tag in at_middle if tag in outer]
     sides = [tag for tag in outer if tag not in {*base, *top, *bare}]
     for name, tags in {"top": top, "base": base, "sides": sides, "interface": inner, "bare": bare, **flat}.items():
-        if tags:
+        if tags or name not in ("interface", "bare"):
             group(gmsh, dim - 1, name, tags)
     if periodic:
         for axis, name in enumerate("xyz"[: dim - 1]):

@@ -8,7 +8,7 @@ import numpy as np
 
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
+from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
 from chemomech.geometry.sides import (
     PLANES,
     drawing,
@@ -78,7 +78,7 @@ def inverse_opal(
     scale = LENGTHS[unit]
     box = (period * cells_x / scale, period * cells_y / scale, height(a, layers, open_top) / scale)
     centres = _centres(a / scale, r / scale, layers, box)
-    with session() as gmsh:
+    with session("inverse_opal") as gmsh:
         with drawing("inverse_opal"):
             opal, ground = _draw(gmsh, box, below / scale, centres, r / scale)
         named = _name(gmsh, box, below / scale, opal, ground)
@@ -173,12 +173,12 @@ def _name(gmsh: Any, box: tuple, below: float, opal: list[int], ground: list[int
     if ground:
         group(gmsh, 3, "substrate", ground)
         named["interface"] = inner
-        level = planes(gmsh, 3, (0.0, 0.0, 0.0), box, 1e-4 * min(box))["zmin"]
+        level = on_plane(gmsh, 2, 2, 0.0, 1e-4 * min(box))
         named["bare"] = [tag for tag in level if tag in outer]
     flat = {tag for tags in named.values() for tag in tags}
     named["pores"] = [tag for tag in outer if tag not in flat]
     for name, tags in named.items():
-        if tags:
+        if tags or name not in ("interface", "bare"):
             group(gmsh, 2, name, tags)
     return named
 

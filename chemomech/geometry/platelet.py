@@ -27,7 +27,7 @@ def platelet(side: Length, h: Length, edge_h: Length | None = None, save: str | 
     side, h, edge_h = lengths("platelet", side=side, h=h, edge_h=h if edge_h is None else edge_h)
     unit = unit_of(side)
     length, inside, edge = (value / LENGTHS[unit] for value in (side, h, edge_h))
-    with session() as gmsh:
+    with session("platelet") as gmsh:
         _draw(gmsh, length)
         for i in range(TRIES):
             factor = START * 0.99**i

@@ -59,7 +59,7 @@ def polycrystal(
     random = np.random.default_rng(seed)
     tried = (_voronoi(_points(random, shape, grains, relax)) for _ in range(TRIES if grains > 1 else 1))
     cells = max(tried, key=lambda found: _shortest(shape, found))
-    with session() as gmsh:
+    with session("polycrystal") as gmsh:
         with drawing("polycrystal"):
             parts = _draw(gmsh, shape, cells, length)
         if not all(parts):

@@ -36,7 +36,7 @@ def strip(
     inside, near = sizes("strip", h, surface_h, min(length, height))
     unit = unit_of(max(length, height))
     x, y, size, fine = in_unit(unit, length, height, inside, near)
-    with session() as gmsh:
+    with session("strip") as gmsh:
         face = gmsh.model.occ.addRectangle(0, 0, 0, x, y)
         gmsh.model.occ.synchronize()
         places = {"left": (0, 0.0), "right": (0, x), "bottom": (1, 0.0), "top": (1, y)}

@@ -107,7 +107,7 @@ def rod_section(
     inside, near = sizes("rod_section", h, surface_h, min(2 * radius, length))
     unit = unit_of(max(radius, length / 2))
     r, z, size, fine = in_unit(unit, radius, length / 2, inside, near)
-    with session() as gmsh:
+    with session("rod_section") as gmsh:
         face = gmsh.model.occ.addRectangle(0, 0, 0, r, z)
         gmsh.model.occ.synchronize()
         places = {"axis": (0, 0.0), "midplane": (1, 0.0), "end": (1, z)}
@@ -137,7 +137,7 @@ def _wire(
     unit = unit_of(max(*across, length))
     w, d, size, fine, long = in_unit(unit, *across, inside, near, length)
     turned = bend and in_unit(unit, bend)[0]
-    with session() as gmsh:
+    with session(source) as gmsh:
         occ = gmsh.model.occ
         start = _section(occ, w, d, is_round, names)
         body, end = _swept(occ, start, long, turned, whole=not names)
