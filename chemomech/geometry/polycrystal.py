@@ -39,7 +39,7 @@ def polycrystal(
         size: diameter, or edge of the cube [m].
         grains: their number.
         h: edge length to aim at [m].
-        shape: "ball", "box" or "disk".
+        shape: "ball", "box" (a cube) or "disk".
         seed: number of the random points; the same number gives the same grains.
         relax: how often each point moves to the centroid of its grain (Lloyd): more gives more even grains.
         boundary_h: edge length to aim at on grain boundaries [m]; `h` if not given.
