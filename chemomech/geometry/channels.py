@@ -22,10 +22,10 @@ WALL = 1e-3  # of the pitch: thinner walls are no geometry
 
 def channels(
     pitch: Length,
-    r: Length,
+    radius: Length,
     thickness: Length,
     h: Length,
-    r_top: Length | None = None,
+    radius_top: Length | None = None,
     array: str = "square",
     cells_x: int = 1,
     cells_y: int = 1,
@@ -39,10 +39,10 @@ def channels(
 
     Args:
         pitch: distance of neighbouring axes [m].
-        r: radius of the channels at z = 0 [m].
+        radius: radius of the channels at z = 0 [m].
         thickness: height of the slab [m].
         h: edge length to aim at [m].
-        r_top: radius at z = thickness [m], the channel being a cone; `r` if not given.
+        radius_top: radius at z = thickness [m], the channel being a cone; `radius` if not given.
         array: "square" or "hexagonal".
         cells_x: number of cells along x.
         cells_y: number of cells along y.
@@ -54,26 +54,27 @@ def channels(
         UnitError: a length is given in another unit.
         MeshError: a length is not positive, channels meet, or gmsh fails.
     """
-    pitch, r, thickness, h, r_top, channel_h = lengths(
+    pitch, radius, thickness, h, radius_top, channel_h = lengths(
         "channels",
         pitch=pitch,
-        r=r,
+        radius=radius,
         thickness=thickness,
         h=h,
-        r_top=r if r_top is None else r_top,
+        radius_top=radius if radius_top is None else radius_top,
         channel_h=h if channel_h is None else channel_h,
     )
     require_at_least("channels", 1, cells_x=cells_x, cells_y=cells_y)
     require_one_of("channels", ("square", "hexagonal"), array=array)
-    if max(r, r_top) > (0.5 - WALL) * pitch:
+    if max(radius, radius_top) > (0.5 - WALL) * pitch:
         raise MeshError(
-            f"channels: a radius of {max(r, r_top):g} m leaves no wall at a pitch of {pitch:g} m. Try: less than half."
+            f"channels: a radius of {max(radius, radius_top):g} m leaves no wall at a pitch of {pitch:g} m. "
+            "Try: less than half."
         )
     cell = (pitch, pitch if array == "square" else sqrt(3) * pitch)
     sides = (cells_x * cell[0], cells_y * cell[1], thickness)
     unit = unit_of(max(sides))
     box = tuple(side / LENGTHS[unit] for side in sides)
-    radii = (r / LENGTHS[unit], r_top / LENGTHS[unit])
+    radii = (radius / LENGTHS[unit], radius_top / LENGTHS[unit])
     with session("channels") as gmsh:
         with drawing("channels"):
             body = _draw(gmsh, box, _axes(array, cells_x, cells_y, box), radii)

@@ -181,4 +181,4 @@ def keep(path: Path, save: Path) -> None:
     try:
         save.write_bytes(path.read_bytes())
     except OSError as error:
-        raise FileError(f"Cannot write mesh file {save}: {error.strerror}. Try: another folder.") from error
+        raise FileError(f"Cannot write {save}: {error.strerror or error}. Try: another folder.") from error
