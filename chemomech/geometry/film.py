@@ -4,9 +4,10 @@ from os import PathLike
 from typing import Any
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, refine, sizes
 from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
-from chemomech.geometry.sides import drawing, fine_near, match, planes, skin
+from chemomech.geometry.sides import drawing, match, planes, skin
 
 
 def film(
@@ -41,20 +42,19 @@ def film(
     Raises:
         ChemomechError: gmsh cannot be loaded.
         UnitError: a length is given in another unit.
-        MeshError: a length is not positive, an overhang has no substrate, or gmsh fails.
+        MeshError: a length is not positive, an overhang has no substrate, an element size is too large, or gmsh fails.
     """
     if substrate is None and overhang is not None:
         raise MeshError("film: an overhang is that of a substrate. Try: give the height of the substrate.")
-    length, thickness, h, film_h = lengths(
-        "film", length=length, thickness=thickness, h=h, film_h=h if film_h is None else film_h
-    )
+    length, thickness = lengths("film", length=length, thickness=thickness)
     free = {"width": width, "substrate": substrate, "overhang": overhang}
     given = {name: value for name, value in free.items() if value is not None}
     extra = dict(zip(given, lengths("film", **given)))
+    inside, near = sizes("film", h, film_h, min(length, extra.get("width", length)), "film_h")
     over = extra.get("overhang", 0.0)
     unit = unit_of(length + 2 * over)
-    along = [length / LENGTHS[unit]] + ([extra["width"] / LENGTHS[unit]] if "width" in extra else [])
-    up, below, over = (value / LENGTHS[unit] for value in (thickness, extra.get("substrate", 0.0), over))
+    along = in_unit(unit, length, *([extra["width"]] if "width" in extra else []))
+    up, below, over, size, fine = in_unit(unit, thickness, extra.get("substrate", 0.0), over, inside, near)
     dim = len(along) + 1
     with session("film") as gmsh:
         with drawing("film"):
@@ -62,9 +62,8 @@ def film(
         box = [side / 2 + over for side in along]
         _name(gmsh, dim, bodies, box, (-below, 0.0, up), periodic)
         surfaces = [tag for _, tag in gmsh.model.getBoundary([(dim, bodies["film"])], oriented=False)]
-        size, fine = h / LENGTHS[unit], film_h / LENGTHS[unit]
-        fine_near(gmsh, [(dim - 1, surfaces, fine)], size)
-        return mesh_model(gmsh, dim, size if below else min(size, fine), unit, save)
+        refine(gmsh, [(dim - 1, surfaces, fine)], size)
+        return mesh_model(gmsh, dim, size if below else fine, unit, save)
 
 
 def _draw(gmsh: Any, along: list[float], up: float, below: float, over: float) -> dict[str, int]:

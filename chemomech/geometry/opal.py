@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, refine, sizes
 from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
 from chemomech.geometry.sides import (
     PLANES,
     drawing,
-    fine_near,
     match,
     planes,
     require_at_least,
@@ -45,8 +45,8 @@ def inverse_opal(
     The lowest pores have their centres at z = a / sqrt(8), where pores that touch one another touch the base, layers
     lie a / 2 apart. Pores overlap for a radius above a / sqrt(8) = 0.3536 a, with windows between them (and in the base
     and the closed top); at a / sqrt(6) = 0.408 a the solid falls apart. Cell sets opal and, with a substrate,
-    substrate; facet sets pores, base (lowest face), top, and the sides xmin, xmax, ymin, ymax; interface, and bare where pores
-    open to the substrate.
+    substrate; facet sets pores, base (lowest face), top, and the sides xmin, xmax, ymin, ymax; interface, and bare
+    where pores open to the substrate.
 
     Args:
         a: lattice parameter of the pores [m].
@@ -68,33 +68,34 @@ def inverse_opal(
         UnitError: a length is given in another unit.
         MeshError: a length is not positive, pores just touch, the solid falls apart, or gmsh fails.
     """
-    a, radius, h, pore_h = lengths("inverse_opal", a=a, radius=radius, h=h, pore_h=h if pore_h is None else pore_h)
+    a, radius = lengths("inverse_opal", a=a, radius=radius)
     below = 0.0 if substrate is None else lengths("inverse_opal", substrate=substrate)[0]
     require_at_least("inverse_opal", 1, layers=layers, cells_x=cells_x, cells_y=cells_y)
     require_one_of("inverse_opal", SIDES, sides=sides)
     _require_solid(radius / a)
     period = a / 2 if sides == "mirror" else a
     unit = unit_of(period * max(cells_x, cells_y))
-    scale = LENGTHS[unit]
-    box = (period * cells_x / scale, period * cells_y / scale, height(a, layers, open_top) / scale)
-    centres = _centres(a / scale, radius / scale, layers, box)
+    inside, near = sizes("inverse_opal", h, pore_h, period, "pore_h")
+    box = tuple(in_unit(unit, period * cells_x, period * cells_y, height(a, layers, open_top)))
+    pitch, pore, ground_height, size, fine = in_unit(unit, a, radius, below, inside, near)
+    centres = _centres(pitch, pore, layers, box)
     with session("inverse_opal") as gmsh:
         with drawing("inverse_opal"):
-            opal, ground = _draw(gmsh, box, below / scale, centres, radius / scale)
-        named = _name(gmsh, box, below / scale, opal, ground)
+            opal, ground = _draw(gmsh, box, ground_height, centres, pore)
+        named = _name(gmsh, box, ground_height, opal, ground)
         repeats = {"periodic": 2, "ribbon": 1}.get(sides, 0)
         pairs = [(named[low], named[high]) for low, high in PLANES[:repeats]]
         _require_one_piece(gmsh, opal, [] if ground else named["base"], pairs)
         for axis, (low, high) in enumerate(pairs):
             match(gmsh, 3, axis, low, high, box[axis])
-        sizes = [(2, named["pores"], pore_h / scale)]
+        places = [(2, named["pores"], fine)]
         if radius > TOUCH * a:
-            window = sqrt(radius**2 - (TOUCH * a) ** 2) / scale
+            window = sqrt(pore**2 - (TOUCH * pitch) ** 2)
             rims = [tag for _, tag in gmsh.model.getBoundary([(2, p) for p in named["pores"]], combined=False)]
             short = [abs(tag) for tag in rims if _is_window(gmsh, abs(tag), 3 * window)]
-            sizes.append((1, sorted(set(short)), 2 * pi * window / ROUND))
-        fine_near(gmsh, sizes, h / scale)
-        return mesh_model(gmsh, 3, h / scale, unit, save)
+            places.append((1, sorted(set(short)), 2 * pi * window / ROUND))
+        refine(gmsh, places, size)
+        return mesh_model(gmsh, 3, size, unit, save)
 
 
 def height(a: float, layers: int, open_top: bool = False) -> float:

@@ -201,7 +201,7 @@ def ellipsoid_section(
         face = _quarter(gmsh.model.occ, r, z)
         gmsh.model.occ.synchronize()
         surface = name_body(gmsh, 2, "particle", [face], _axis_and_midplane(gmsh, max(r, z)))
-        refine(gmsh, 2, surface, size, fine, 2 * max(r, z))
+        refine(gmsh, [(1, surface, fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)
 
 
@@ -226,7 +226,7 @@ def disk(radius: Length, h: Length, surface_h: Length | None = None, save: str |
     with session("disk") as gmsh:
         body = gmsh.model.occ.addDisk(0, 0, 0, r, r)
         gmsh.model.occ.synchronize()
-        refine(gmsh, 2, name_body(gmsh, 2, "particle", [body], {}), size, fine, 2 * r)
+        refine(gmsh, [(1, name_body(gmsh, 2, "particle", [body], {}), fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)
 
 
@@ -275,7 +275,7 @@ def _solid(
             occ.dilate([(3, body)], 0, 0, 0, a / largest, b / largest, c / largest)
         occ.synchronize()
         surface = name_body(gmsh, 3, "particle", [body], on_planes(gmsh, 3, names, largest))
-        refine(gmsh, 3, surface, size, fine, 2 * largest)
+        refine(gmsh, [(2, surface, fine)], size)
         return mesh_model(gmsh, 3, size, unit, save, outside)
 
 
@@ -345,7 +345,7 @@ def _name_shell(gmsh: Any, dim: int, body: int, planes: dict, R: float, r: float
     reach = {tag: max(map(abs, gmsh.model.getBoundingBox(dim - 1, tag))) for _, tag in skin if tag not in cut}
     inner = [tag for tag, far in reach.items() if far < (R + r) / 2]
     outer = name_body(gmsh, dim, "particle", [body], {**planes, "inner": inner}, rest="outer")
-    refine(gmsh, dim, [*inner, *outer], size, fine, 2 * R)
+    refine(gmsh, [(dim - 1, [*inner, *outer], fine)], size)
 
 
 def _quarter(occ: Any, r: float, z: float) -> int:

@@ -1,4 +1,4 @@
-"""What drawn architectures share: refusals, the planes around them, matched sides, sizes that grow from a surface."""
+"""What drawn architectures share: refusals, the planes around them, matched sides."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,6 @@ from chemomech.geometry.session import on_plane
 
 PLANES = (("xmin", "xmax"), ("ymin", "ymax"), ("zmin", "zmax"))
 CUT = "the sides of the cell are cut differently and cannot be matched. Try: other lengths."
-GROWTH = 0.4  # increase of the element size per distance from where it is fine
 
 
 @contextmanager
@@ -90,33 +89,6 @@ def match(gmsh: Any, dim: int, axis: int, low: list[int], high: list[int], lengt
     move = np.eye(4)
     move[axis, 3] = length
     gmsh.model.mesh.setPeriodic(dim - 1, high, [low[k] for k in order], move.ravel().tolist())
-
-
-def fine_near(gmsh: Any, places: list[tuple[int, list[int], float]], far: float, growth: float = GROWTH) -> None:
-    """Element sizes that grow from those asked for on some entities to `far`.
-
-    Args:
-        gmsh: the session.
-        places: dimension of entities, the entities, the size on them.
-        far: the size elsewhere.
-        growth: increase of the size per distance.
-    """
-    field, made = gmsh.model.mesh.field, []
-    for dim, tags, near in places:
-        if not tags or near >= far:
-            continue
-        distance = field.add("Distance")
-        field.setNumbers(distance, {1: "CurvesList", 2: "SurfacesList"}[dim], tags)
-        field.setNumber(distance, "Sampling", 40)
-        made.append(field.add("Threshold"))
-        values = {"InField": distance, "SizeMin": near, "SizeMax": far, "DistMin": 0, "DistMax": (far - near) / growth}
-        for name, value in values.items():
-            field.setNumber(made[-1], name, value)
-    if made:
-        least = field.add("Min")
-        field.setNumbers(least, "FieldsList", made)
-        field.setAsBackgroundMesh(least)
-        gmsh.option.setNumber("Mesh.MeshSizeExtendFromBoundary", 0)
 
 
 def skin(gmsh: Any, dim: int, bodies: list[int]) -> tuple[list[int], list[int]]:

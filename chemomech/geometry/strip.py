@@ -46,5 +46,5 @@ def strip(
             shift = [1, 0, 0, x, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
             gmsh.model.mesh.setPeriodic(1, sets["right"], sets["left"], shift)
         edges = [tag for name, tags in sets.items() if not periodic or name in ("bottom", "top") for tag in tags]
-        refine(gmsh, 2, edges, size, fine, max(x, y))
+        refine(gmsh, [(1, edges, fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)

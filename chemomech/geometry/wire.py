@@ -113,7 +113,7 @@ def rod_section(
         places = {"axis": (0, 0.0), "midplane": (1, 0.0), "end": (1, z)}
         sets = {name: on_plane(gmsh, 1, axis, at, 1e-4 * min(r, z)) for name, (axis, at) in places.items()}
         side = name_body(gmsh, 2, "wire", [face], sets, rest="side")
-        refine(gmsh, 2, side + sets["end"], size, fine, max(r, z))
+        refine(gmsh, [(1, side + sets["end"], fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)
 
 
@@ -149,7 +149,7 @@ def _wire(
             shift = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, long, 0, 0, 0, 1]
             gmsh.model.mesh.setPeriodic(2, [end], [start], shift)
         reacting = side if periodic else [*side, end, *sets.get("start", [])]
-        refine(gmsh, 3, reacting, size, fine, max(w, d, long))
+        refine(gmsh, [(2, reacting, fine)], size)
         return mesh_model(gmsh, 3, size, unit, save)
 
 
