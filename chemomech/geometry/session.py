@@ -95,13 +95,18 @@ def lengths(source: str, **values: Length) -> list[float]:
 
     Raises:
         UnitError: a text is no length.
-        MeshError: a length is not positive and finite.
+        MeshError: a length is no single number, or not positive and finite.
     """
-    metres = {name: float(parse(value, "m", name=f"{source}: {name}")) for name, value in values.items()}
-    for name, value in metres.items():
-        if not 0 < value < inf:
-            raise MeshError(f'{source}: {name} is {value:g} m. Try: a positive length, such as "60 nm" or 60e-9.')
-    return list(metres.values())
+    found = []
+    for name, given in values.items():
+        hint = 'Try: a positive length, such as "60 nm" or 60e-9.'
+        value = parse(given, "m", name=f"{source}: {name}")
+        if value is None or np.ndim(value) != 0 or not hasattr(value, "__float__"):
+            raise MeshError(f"{source}: {name} is {given!r}, not one length. {hint}")
+        if not 0 < float(value) < inf:
+            raise MeshError(f"{source}: {name} is {float(value):g} m. {hint}")
+        found.append(float(value))
+    return found
 
 
 def group(gmsh: Any, dim: int, name: str, tags: list[int]) -> None:

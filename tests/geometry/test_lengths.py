@@ -23,10 +23,10 @@ CASES = {  # whole numbers are lengths in nm, of which some differ by round-off 
     "hollow_sphere": dict(outer=23, inner=11, h=9),
     "inverse_opal": dict(a=47, radius=17, h=17, pore_h=13, substrate=11),
     "nanowire": dict(width=19, length=41, h=11, height=17),
-    "packing": dict(side=47, radius=7, count=2.0, h=6, spread=0.1),
+    "packing": dict(side=47, radius=7, h=6, spread=0.1),
     "particle_chain": dict(radius=19, neck=7, h=13, last_radius=17),
     "platelet": dict(side=41, h=17, edge_h=13),
-    "polycrystal": dict(size=41, grains=3.0, h=17, boundary_h=13),
+    "polycrystal": dict(size=41, h=17, boundary_h=13),
     "polyhedron": LATTICE | dict(distances={"100": 19, "010": 17, "001": 23}, h=13),
     "rod": dict(radius=19, length=41, h=13),
     "rod_section": dict(radius=19, length=41, h=13),
@@ -35,6 +35,7 @@ CASES = {  # whole numbers are lengths in nm, of which some differ by round-off 
     "superellipsoid": dict(a=23, b=19, c=17, exponents=4.0, h=13),
     "wulff": LATTICE | dict(gammas={"100": 1.0, "111": 1.0}, size=41, h=13),
 }
+COUNTS = {"packing": dict(count=2), "polycrystal": dict(grains=3)}
 
 
 def in_nm(value, length):
@@ -45,12 +46,8 @@ def in_nm(value, length):
     return length(value) if isinstance(value, int) else value
 
 
-def made(name, length):
-    given = in_nm(CASES[name], length)
-    for count in ("grains", "count"):
-        if count in given:
-            given[count] = int(given[count])
-    return kinds.kinds()[name](**given)
+def made(name, length, **other):
+    return kinds.kinds()[name](**in_nm(CASES[name], length) | COUNTS.get(name, {}) | other)
 
 
 @pytest.mark.parametrize("name", kinds.kinds())
@@ -62,6 +59,17 @@ def test_text_and_number_give_the_same_mesh(name):
     assert np.array_equal(one.cells, two.cells)
     assert np.array_equal(one.points, two.points)
     assert np.array_equal(one.points, three.points)
+
+
+@pytest.mark.parametrize("name", kinds.kinds())
+def test_what_is_no_length_is_refused_by_its_key(name):
+    """NaN and lists for every length, None for those that are needed, before anything is drawn."""
+    for parameter in kinds.parameters(kinds.kinds()[name]):
+        if parameter.unit != "m" or parameter.name in ("lattice", "distances"):
+            continue
+        for wrong in (float("nan"), [1e-9, 2e-9], np.ones(2), *([None] if parameter.needed else [])):
+            with pytest.raises(MeshError, match=f"{name}: {parameter.name} is "):
+                made(name, lambda x: x * 1e-9, **{parameter.name: wrong})
 
 
 def test_a_fine_size_is_met_on_a_long_surface():
