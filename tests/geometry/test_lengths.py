@@ -46,7 +46,7 @@ def in_nm(value, length):
     return length(value) if isinstance(value, int) else value
 
 
-def made(name, length, **other):
+def made(name, length, /, **other):
     return kinds.kinds()[name](**in_nm(CASES[name], length) | COUNTS.get(name, {}) | other)
 
 
