@@ -180,7 +180,7 @@ def mesh(
     values: Annotated[list[str] | None, typer.Argument(help='Such as a="50 nm".', metavar="[KEY=VALUE]...")] = None,
     out: Annotated[Path | None, typer.Option(help="File, .msh or .vtu; default KIND.msh.")] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the geometries, or the keys of one.")] = False,
-    surface: Annotated[str, typer.Option(help="Facet set that reacts, for area and diffusion length.")] = "boundary",
+    surface: Annotated[str | None, typer.Option(help="Facet set that reacts; default: by the kind.")] = None,
     density: Annotated[str | None, typer.Option(help='For area per mass, such as "3600 kg/m^3".')] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
 ) -> None:
@@ -531,32 +531,39 @@ def _list_geometries(known: dict[str, Any], kind: str | None) -> None:
 def _require_mesh_file(path: Path, overwrite: bool) -> None:
     if path.suffix not in (".msh", ".vtu"):
         raise ConfigError(f"--out {path} is of no known type. Name a file .msh (with all sets) or .vtu (for ParaView).")
-    if path.exists() and not overwrite:
-        raise FileError(f"{path} exists. Choose another file with --out, or replace it with --overwrite.")
     if not path.parent.is_dir():
         raise FileError(f"Cannot write to {path.parent}: there is no such folder. Choose another file with --out.")
+    for file in (path, path.with_suffix(".png")):
+        if file.exists() and not overwrite:
+            raise FileError(f"{file} exists. Choose another file with --out, or replace it with --overwrite.")
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise FileError(f"Cannot write {file}: no permission, or a folder. Choose another file with --out.")
 
 
-def _write_and_describe(kind: str, table: dict[str, Any], path: Path, surface: str, density: str | None) -> None:
+def _write_and_describe(kind: str, table: dict[str, Any], path: Path, surface: str | None, density: str | None) -> None:
+    import json
     import tempfile
 
     from . import config as configs
     from .fem.mesh import LENGTHS, Mesh
-    from .geometry import descriptors, mirrored, parts, quality_of
+    from .geometry import descriptors, mirrored, quality_of
     from .geometry.session import keep
     from .io.vtu import write_vtu
 
     with tempfile.TemporaryDirectory() as folder:  # nothing is left where a check below fails
         written = Path(folder) / f"{kind}.msh"
         made = configs.meshed(kind, table, save=written)
-        whole = mirrored(made, *parts.PARTS.get(table.get("part", "whole"), ()))
-        rows = descriptors.described(whole, surface, density)
+        planes = descriptors.symmetric(made)
+        whole, surface = mirrored(made, *planes), surface or descriptors.reacting(made)
+        ends = not table.get("periodic") and "xmin" not in whole.facet_sets
+        rows = descriptors.described(whole, surface, density, ends)
         scale = made.edge_lengths()[2] / Mesh.read(written).edge_lengths()[2]
+        drawn, picture = _draw_geometry(kind, made, written.with_suffix(".png")), path.with_suffix(".png")
         if path.suffix == ".msh":
             keep(written, path)
-    if path.suffix == ".vtu":
-        write_vtu(path, made, cell_data={f"set:{name}": _marks(made, name) for name in made.cell_sets})
-    picture = _draw_geometry(kind, made, path.with_suffix(".png"))
+        else:
+            write_vtu(path, made, cell_data={f"set:{name}": _marks(made, name) for name in made.cell_sets})
+        keep(drawn, picture)
     console = _console()
     console.print(_plain(repr(made)), soft_wrap=True)
     quality = quality_of(made)
@@ -566,11 +573,15 @@ def _write_and_describe(kind: str, table: dict[str, Any], path: Path, surface: s
         ("largest angle [deg]", f"{math.degrees(quality.largest_angle):.4g}"),
         ("edge ratio, largest [-]", f"{quality.edge_ratio:.3g}"),
     ))  # fmt: skip
-    of = "of the mesh" if whole is made else "of the whole body"
-    _print_table((of, "value"), ((name, f"{value:.5g}") for name, value in rows.items()))
-    unit = "m" if path.suffix == ".vtu" else min(LENGTHS, key=lambda name: abs(math.log(LENGTHS[name] / scale)))
-    config = f'mesh = {{ path = "{path}", scale = "{unit}" }}'
-    console.print(f"mesh: {_plain(str(path))}; in a config: {_plain(config)}", soft_wrap=True)
+    of = "of the whole body" if planes else "of the section" if "axis" in made.facet_sets else "of the mesh"
+    _print_table((f"{of}; {surface} reacts", "value"), ((name, f"{value:.5g}") for name, value in rows.items()))
+    if path.suffix == ".vtu":
+        use = "a picture for ParaView: it keeps no facet sets, which a config needs; for that name a file .msh"
+    else:
+        unit = min(LENGTHS, key=lambda name: abs(math.log(LENGTHS[name] / scale)))
+        quoted = json.dumps(str(path), ensure_ascii=False)
+        use = f'in a config: mesh = {{ path = {quoted}, scale = "{unit}" }}'
+    console.print(_plain(f"mesh: {path}; {use}"), soft_wrap=True)
     console.print(f"picture: {_plain(str(picture))}", soft_wrap=True)
 
 

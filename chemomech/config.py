@@ -398,7 +398,7 @@ class _Maker:
             return self.stops(value, where)
         if key == "psi" and isinstance(value, list):
             return summed([self.one(v, f"{where}[{k}]", AbstractFreeEnergy) for k, v in enumerate(value)])
-        if key in EXPECTED:
+        if key in EXPECTED and not inspect.isfunction(target):  # the `shape` of a geometry is a word
             return self.one(value, where, EXPECTED[key])
         unit = _unit(target, key, kind, table)
         made = self.value(value, where, unit, keep_text=(kind, key) in OWN_UNITS)

@@ -30,7 +30,7 @@ MESHES = {
         thickness=20e-9, diameter=60e-9, sides={"100": 1.0, "101": 1.1}, lattice=LFP, h=6e-9, save=save
     ),
     "inverse_opal_quarter": lambda save: inverse_opal(
-        a=500e-9, r=180e-9, h=40e-9, layers=2, sides="mirror", open_top=True, save=save
+        a=500e-9, radius=180e-9, h=40e-9, layers=2, sides="mirror", open_top=True, save=save
     ),
     "polycrystal_8": lambda save: polycrystal(size=10e-6, grains=8, h=1.1e-6, seed=1, save=save),
 }

@@ -251,6 +251,7 @@ def test_mesh_writes_a_file_and_a_picture(tmp_path):
         f"{8 * mesh.measure():.5g}", 'scale = "nm"',
     ):  # fmt: skip
         assert text in result.output
+    assert "of the whole body; surface reacts" in result.output
     before = (tmp_path / "e.msh").read_bytes()
     again = invoke(*OCTANT, "--out", tmp_path / "e.msh")
     assert (again.exit_code, "--overwrite" in again.output) == (1, True)
@@ -265,6 +266,38 @@ def test_mesh_writes_for_paraview(tmp_path):
     assert result.exit_code == 0, result.output
     mesh = Mesh.read(tmp_path / "s.vtu")
     assert mesh.measure("strip") == pytest.approx(3e-12)
+    assert "in a config" not in result.output
+    assert "keeps no facet sets" in result.output
+
+
+def test_mesh_leaves_an_earlier_picture_alone(tmp_path):
+    (tmp_path / "b.png").write_text("mine")
+    again = invoke("mesh", "disk", "radius=50 nm", "h=20 nm", "--out", tmp_path / "b.msh")
+    assert (again.exit_code, "b.png exists" in " ".join(again.output.split())) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["b.png"]
+    (tmp_path / "c.png").mkdir()
+    again = invoke("mesh", "disk", "radius=50 nm", "h=20 nm", "--out", tmp_path / "c.msh", "--overwrite")
+    assert (again.exit_code, "error" in again.output, (tmp_path / "c.msh").exists()) == (1, True, False)
+
+
+@pytest.mark.gmsh
+@needs_gmsh
+def test_mesh_describes_what_it_has_made(tmp_path):
+    """The set that reacts, the whole of a part without the key `part`, and only rows that make sense."""
+    given = ("mesh", "sphere_octant", "radius=50 nm", "h=20 nm", "--out", tmp_path / 'a "b".msh')
+    octant = invoke(*given).output
+    assert "of the whole body; surface reacts" in octant
+    ratio = next(line.split()[-1] for line in octant.splitlines() if line.startswith("sphericity"))
+    assert float(ratio) > 0.95
+    config = next(line for line in octant.splitlines() if "in a config: " in line).partition("in a config: ")[2]
+    assert tomllib.loads(config)["mesh"] == {"path": str(tmp_path / 'a "b".msh'), "scale": "nm"}
+    section = invoke("mesh", "rod_section", "radius=50 nm", "length=200 nm", "h=40 nm", "--out", tmp_path / "s.msh")
+    assert "of the section; side reacts" in section.output
+    assert not any(line.startswith(("circularity", "area", "aspect")) for line in section.output.splitlines())
+    slab = invoke("mesh", "channels", "pitch=1 um", "radius=0.3 um", "thickness=0.5 um", "h=0.3 um", "--out",
+                  tmp_path / "c.msh")  # fmt: skip
+    assert "of the mesh; channels reacts" in slab.output
+    assert not any(line.startswith(("sphericity", "aspect")) for line in slab.output.splitlines())
 
 
 def test_mesh_lists_what_there_is():

@@ -58,6 +58,7 @@ BELOW["cli"] = set(BELOW) | {"config", "inspection", "doctor", "compilation_cach
 BELOW["__main__"] = {"cli"}
 HEAVY = {
     "gmsh", "pygmsh", "pyvista", "meshio", "typer", "rich", "pypardiso", "matplotlib", "pyamg", "vtk", "gemmi", "PIL",
+    "pyvoro2",
 }  # fmt: skip
 
 

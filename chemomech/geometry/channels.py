@@ -5,11 +5,11 @@ from os import PathLike
 from typing import Any
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, refine, sizes
 from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
 from chemomech.geometry.sides import (
     drawing,
-    fine_near,
     match,
     planes,
     require_at_least,
@@ -22,10 +22,10 @@ WALL = 1e-3  # of the pitch: thinner walls are no geometry
 
 def channels(
     pitch: Length,
-    r: Length,
+    radius: Length,
     thickness: Length,
     h: Length,
-    r_top: Length | None = None,
+    radius_top: Length | None = None,
     array: str = "square",
     cells_x: int = 1,
     cells_y: int = 1,
@@ -39,10 +39,10 @@ def channels(
 
     Args:
         pitch: distance of neighbouring axes [m].
-        r: radius of the channels at z = 0 [m].
+        radius: radius of the channels at z = 0 [m].
         thickness: height of the slab [m].
         h: edge length to aim at [m].
-        r_top: radius at z = thickness [m], the channel being a cone; `r` if not given.
+        radius_top: radius at z = thickness [m], the channel being a cone; `radius` if not given.
         array: "square" or "hexagonal".
         cells_x: number of cells along x.
         cells_y: number of cells along y.
@@ -52,36 +52,36 @@ def channels(
     Raises:
         ChemomechError: gmsh cannot be loaded.
         UnitError: a length is given in another unit.
-        MeshError: a length is not positive, channels meet, or gmsh fails.
+        MeshError: a length is not positive, channels meet, an element size is too large, or gmsh fails.
     """
-    pitch, r, thickness, h, r_top, channel_h = lengths(
+    pitch, radius, thickness, radius_top = lengths(
         "channels",
         pitch=pitch,
-        r=r,
+        radius=radius,
         thickness=thickness,
-        h=h,
-        r_top=r if r_top is None else r_top,
-        channel_h=h if channel_h is None else channel_h,
+        radius_top=radius if radius_top is None else radius_top,
     )
     require_at_least("channels", 1, cells_x=cells_x, cells_y=cells_y)
     require_one_of("channels", ("square", "hexagonal"), array=array)
-    if max(r, r_top) > (0.5 - WALL) * pitch:
+    if max(radius, radius_top) > (0.5 - WALL) * pitch:
         raise MeshError(
-            f"channels: a radius of {max(r, r_top):g} m leaves no wall at a pitch of {pitch:g} m. Try: less than half."
+            f"channels: a radius of {max(radius, radius_top):g} m leaves no wall at a pitch of {pitch:g} m. "
+            "Try: less than half."
         )
+    inside, near = sizes("channels", h, channel_h, pitch, "channel_h")
     cell = (pitch, pitch if array == "square" else sqrt(3) * pitch)
     sides = (cells_x * cell[0], cells_y * cell[1], thickness)
     unit = unit_of(max(sides))
-    box = tuple(side / LENGTHS[unit] for side in sides)
-    radii = (r / LENGTHS[unit], r_top / LENGTHS[unit])
-    with session() as gmsh:
+    box = tuple(in_unit(unit, *sides))
+    low, high, size, fine = in_unit(unit, radius, radius_top, inside, near)
+    with session("channels") as gmsh:
         with drawing("channels"):
-            body = _draw(gmsh, box, _axes(array, cells_x, cells_y, box), radii)
+            body = _draw(gmsh, box, _axes(array, cells_x, cells_y, box), (low, high))
         named = _name(gmsh, box, body)
         for axis, name in enumerate("xy"):
             match(gmsh, 3, axis, named[f"{name}min"], named[f"{name}max"], box[axis])
-        fine_near(gmsh, [(2, named["channels"], channel_h / LENGTHS[unit])], h / LENGTHS[unit])
-        return mesh_model(gmsh, 3, h / LENGTHS[unit], unit, save)
+        refine(gmsh, [(2, named["channels"], fine)], size)
+        return mesh_model(gmsh, 3, size, unit, save)
 
 
 def _axes(array: str, cells_x: int, cells_y: int, box: tuple) -> list[tuple[float, float]]:

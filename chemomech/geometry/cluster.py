@@ -10,8 +10,9 @@ from jaxtyping import Float
 
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import LENGTHS, Mesh
+from chemomech.geometry.parts import DIGITS, in_unit, refine, sizes
 from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
-from chemomech.geometry.sides import drawing, fine_near, require_at_least, skin
+from chemomech.geometry.sides import drawing, require_at_least, skin
 
 TRIES = 20000  # places tried for a particle before a packing is refused
 WIDEST, NARROWEST = 0.95, 0.02  # radius of a neck in radii of the smaller particle
@@ -145,9 +146,11 @@ def _meshed(
     save: str | PathLike | None,
 ) -> Mesh:
     unit = unit_of(2 * float(radii.max()))
-    size, spheres = h / LENGTHS[unit], (centres / LENGTHS[unit], radii / LENGTHS[unit])
+    inside, _ = sizes(source, h, None, 2 * float(radii.min()))
+    (size,) = in_unit(unit, inside)
+    spheres = (np.round(centres / LENGTHS[unit], DIGITS), np.round(radii / LENGTHS[unit], DIGITS))
     necks = _necks(source, *spheres)
-    with session() as gmsh:
+    with session(source) as gmsh:
         with drawing(source):
             bodies = _draw(gmsh, *spheres, necks)
         for k, body in enumerate(bodies, 1):
@@ -163,7 +166,7 @@ def _meshed(
         for body, r in zip(bodies, spheres[1]):
             faces = {tag for _, tag in gmsh.model.getBoundary([(3, body)], oriented=False)}
             places.append((2, sorted(faces - set(inner)), COARSEST * r))
-        fine_near(gmsh, places, size)
+        refine(gmsh, places, size)
         return mesh_model(gmsh, 3, size, unit, save)
 
 

@@ -15,20 +15,47 @@ from chemomech.errors import MeshError
 from chemomech.fem.mesh import CORNERS, Mesh, facet_nodes
 from chemomech.units import parse
 
+REACTING = ("surface", "pores", "channels", "side", "outer")  # facet sets of geometries, of which each has one at most
 
-def described(mesh: Mesh, surface: str = "boundary", density: float | str | None = None) -> dict[str, float]:
+
+def reacting(mesh: Mesh) -> str:
+    """The facet set of a geometry that reacts, by its name; the whole boundary where none is named so."""
+    named = next((name for name in REACTING if name in mesh.facet_sets), "boundary")
+    return "top" if named == "boundary" and {"top", "base"} <= set(mesh.facet_sets) else named  # of a film
+
+
+def symmetric(mesh: Mesh) -> tuple[str, ...]:
+    """Facet sets of a geometry's planes of symmetry: xmin, ymin, zmin, where there is no opposite side."""
+    sets = mesh.facet_sets
+    return tuple(f"{axis}min" for axis in "xyz" if f"{axis}min" in sets and f"{axis}max" not in sets)
+
+
+def described(
+    mesh: Mesh, surface: str = "boundary", density: float | str | None = None, ends: bool = True
+) -> dict[str, float]:
     """All of them, by name and unit: area per mass only with a density [kg/m^3], aspect ratio only of simplices.
+
+    Of an axisymmetric section, which has a facet set "axis", its plane area tells nothing: the diffusion length alone.
+
+    Args:
+        mesh: the body.
+        surface: the facet set that reacts.
+        density: mass density of the body [kg/m^3].
+        ends: whether the body ends at its boundary; a cell of a larger one has no sphericity and no aspect ratio.
 
     Raises:
         UnitError: the density is given in another unit.
         MeshError: there is no such facet set, or the density is not positive.
     """
+    if "axis" in mesh.facet_sets:
+        return {"diffusion length [m]": diffusion_length(mesh, surface)}
     whole, skin = ("volume [m^3]", "area [m^2]") if mesh.dim == 3 else ("area [m^2]", "circumference [m]")
     found = {whole: volume(mesh), skin: area(mesh, surface)}
     if density is not None:
         found["area per mass [m^2/kg]"] = area_per_mass(mesh, density, surface)
-    found["sphericity [-]" if mesh.dim == 3 else "circularity [-]"] = sphericity(mesh)
-    if _are_simplices(mesh):
+    if ends:
+        found["sphericity [-]" if mesh.dim == 3 else "circularity [-]"] = sphericity(mesh)
+    if ends and _are_simplices(mesh):
         found["aspect ratio [-]"] = aspect_ratio(mesh)
     return {**found, "diffusion length [m]": diffusion_length(mesh, surface)}
 

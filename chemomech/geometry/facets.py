@@ -340,9 +340,9 @@ def _crystal(
     body = _enclosed(source, planes.cut(cuts)) if cuts else whole
     extent = float(np.ptp(whole.corners, axis=0).max())
     unit = unit_of(extent)
-    size, fine, long = in_unit(unit, inside, near, extent)
+    size, fine = in_unit(unit, inside, near)
     corners = np.round(body.corners / LENGTHS[unit], DIGITS)
-    with session() as gmsh:
+    with session(source) as gmsh:
         solid, faces = _drawn(gmsh.model.geo, corners, body.rings)
         gmsh.model.geo.synchronize()
         sets: dict[str, list[int]] = {}
@@ -351,7 +351,7 @@ def _crystal(
                 sets.setdefault(name, []).append(face)
         name_body(gmsh, 3, "particle", [solid], sets)
         surface = [face for name, tags in sets.items() if name not in cuts for face in tags]
-        refine(gmsh, 3, surface, size, fine, long)
+        refine(gmsh, [(2, surface, fine)], size)
         return mesh_model(gmsh, 3, size, unit, save)
 
 

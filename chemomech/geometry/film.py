@@ -4,9 +4,10 @@ from os import PathLike
 from typing import Any
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
-from chemomech.geometry.sides import drawing, fine_near, match, planes, skin
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, refine, sizes
+from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
+from chemomech.geometry.sides import drawing, match, planes, skin
 
 
 def film(
@@ -41,30 +42,28 @@ def film(
     Raises:
         ChemomechError: gmsh cannot be loaded.
         UnitError: a length is given in another unit.
-        MeshError: a length is not positive, an overhang has no substrate, or gmsh fails.
+        MeshError: a length is not positive, an overhang has no substrate, an element size is too large, or gmsh fails.
     """
     if substrate is None and overhang is not None:
         raise MeshError("film: an overhang is that of a substrate. Try: give the height of the substrate.")
-    length, thickness, h, film_h = lengths(
-        "film", length=length, thickness=thickness, h=h, film_h=h if film_h is None else film_h
-    )
+    length, thickness = lengths("film", length=length, thickness=thickness)
     free = {"width": width, "substrate": substrate, "overhang": overhang}
     given = {name: value for name, value in free.items() if value is not None}
     extra = dict(zip(given, lengths("film", **given)))
+    inside, near = sizes("film", h, film_h, min(length, extra.get("width", length)), "film_h")
     over = extra.get("overhang", 0.0)
     unit = unit_of(length + 2 * over)
-    along = [length / LENGTHS[unit]] + ([extra["width"] / LENGTHS[unit]] if "width" in extra else [])
-    up, below, over = (value / LENGTHS[unit] for value in (thickness, extra.get("substrate", 0.0), over))
+    along = in_unit(unit, length, *([extra["width"]] if "width" in extra else []))
+    up, below, over, size, fine = in_unit(unit, thickness, extra.get("substrate", 0.0), over, inside, near)
     dim = len(along) + 1
-    with session() as gmsh:
+    with session("film") as gmsh:
         with drawing("film"):
             bodies = _draw(gmsh, along, up, below, over)
         box = [side / 2 + over for side in along]
         _name(gmsh, dim, bodies, box, (-below, 0.0, up), periodic)
         surfaces = [tag for _, tag in gmsh.model.getBoundary([(dim, bodies["film"])], oriented=False)]
-        size, fine = h / LENGTHS[unit], film_h / LENGTHS[unit]
-        fine_near(gmsh, [(dim - 1, surfaces, fine)], size)
-        return mesh_model(gmsh, dim, size if below else min(size, fine), unit, save)
+        refine(gmsh, [(dim - 1, surfaces, fine)], size)
+        return mesh_model(gmsh, dim, size if below else fine, unit, save)
 
 
 def _draw(gmsh: Any, along: list[float], up: float, below: float, over: float) -> dict[str, int]:
@@ -95,11 +94,11 @@ def _name(gmsh: Any, dim: int, bodies: dict[str, int], half: list[float], height
     flat = planes(gmsh, dim, (*low, bottom), (*high, up), tolerance)
     level = ("ymin", "ymax") if dim == 2 else ("zmin", "zmax")
     base, top = (flat.pop(name) for name in level)
-    at_middle = planes(gmsh, dim, (*low, middle), (*high, middle), tolerance)[level[0]] if bottom < middle else []
+    at_middle = on_plane(gmsh, dim - 1, dim - 1, middle, tolerance) if bottom < middle else []
     bare = [tag for tag in at_middle if tag in outer]
     sides = [tag for tag in outer if tag not in {*base, *top, *bare}]
     for name, tags in {"top": top, "base": base, "sides": sides, "interface": inner, "bare": bare, **flat}.items():
-        if tags:
+        if tags or name not in ("interface", "bare"):
             group(gmsh, dim - 1, name, tags)
     if periodic:
         for axis, name in enumerate("xyz"[: dim - 1]):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh
-from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, refine, sizes
+from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
 from chemomech.geometry.sides import (
     PLANES,
     drawing,
-    fine_near,
     match,
     planes,
     require_at_least,
@@ -29,7 +29,7 @@ SIDES = ("periodic", "mirror", "ribbon", "island")
 
 def inverse_opal(
     a: Length,
-    r: Length,
+    radius: Length,
     h: Length,
     layers: int = 1,
     sides: str = "periodic",
@@ -43,14 +43,14 @@ def inverse_opal(
     """Tetrahedra of the solid around fcc pores, on a flat base z = 0; one layer is a monolayer.
 
     The lowest pores have their centres at z = a / sqrt(8), where pores that touch one another touch the base, layers
-    lie a / 2 apart. Pores overlap for r > a / sqrt(8) = 0.3536 a, with windows between them (and in the base and the
-    closed top); at r = a / sqrt(6) = 0.408 a the solid falls apart. Cell sets opal and, with a substrate, substrate;
-    facet sets pores, base (lowest face), top, and the sides xmin, xmax, ymin, ymax; interface, and bare where pores
-    open to the substrate.
+    lie a / 2 apart. Pores overlap for a radius above a / sqrt(8) = 0.3536 a, with windows between them (and in the base
+    and the closed top); at a / sqrt(6) = 0.408 a the solid falls apart. Cell sets opal and, with a substrate,
+    substrate; facet sets pores, base (lowest face), top, and the sides xmin, xmax, ymin, ymax; interface, and bare
+    where pores open to the substrate.
 
     Args:
         a: lattice parameter of the pores [m].
-        r: their radius [m].
+        radius: their radius [m].
         h: edge length to aim at [m].
         layers: number of layers of pores.
         sides: "periodic" (cells of side a, nodes of opposite sides equal up to a translation), "mirror" (cells of side
@@ -68,33 +68,34 @@ def inverse_opal(
         UnitError: a length is given in another unit.
         MeshError: a length is not positive, pores just touch, the solid falls apart, or gmsh fails.
     """
-    a, r, h, pore_h = lengths("inverse_opal", a=a, r=r, h=h, pore_h=h if pore_h is None else pore_h)
+    a, radius = lengths("inverse_opal", a=a, radius=radius)
     below = 0.0 if substrate is None else lengths("inverse_opal", substrate=substrate)[0]
     require_at_least("inverse_opal", 1, layers=layers, cells_x=cells_x, cells_y=cells_y)
     require_one_of("inverse_opal", SIDES, sides=sides)
-    _require_solid(r / a)
+    _require_solid(radius / a)
     period = a / 2 if sides == "mirror" else a
     unit = unit_of(period * max(cells_x, cells_y))
-    scale = LENGTHS[unit]
-    box = (period * cells_x / scale, period * cells_y / scale, height(a, layers, open_top) / scale)
-    centres = _centres(a / scale, r / scale, layers, box)
-    with session() as gmsh:
+    inside, near = sizes("inverse_opal", h, pore_h, period, "pore_h")
+    box = tuple(in_unit(unit, period * cells_x, period * cells_y, height(a, layers, open_top)))
+    pitch, pore, ground_height, size, fine = in_unit(unit, a, radius, below, inside, near)
+    centres = _centres(pitch, pore, layers, box)
+    with session("inverse_opal") as gmsh:
         with drawing("inverse_opal"):
-            opal, ground = _draw(gmsh, box, below / scale, centres, r / scale)
-        named = _name(gmsh, box, below / scale, opal, ground)
+            opal, ground = _draw(gmsh, box, ground_height, centres, pore)
+        named = _name(gmsh, box, ground_height, opal, ground)
         repeats = {"periodic": 2, "ribbon": 1}.get(sides, 0)
         pairs = [(named[low], named[high]) for low, high in PLANES[:repeats]]
         _require_one_piece(gmsh, opal, [] if ground else named["base"], pairs)
         for axis, (low, high) in enumerate(pairs):
             match(gmsh, 3, axis, low, high, box[axis])
-        sizes = [(2, named["pores"], pore_h / scale)]
-        if r > TOUCH * a:
-            window = sqrt(r**2 - (TOUCH * a) ** 2) / scale
+        places = [(2, named["pores"], fine)]
+        if radius > TOUCH * a:
+            window = sqrt(pore**2 - (TOUCH * pitch) ** 2)
             rims = [tag for _, tag in gmsh.model.getBoundary([(2, p) for p in named["pores"]], combined=False)]
             short = [abs(tag) for tag in rims if _is_window(gmsh, abs(tag), 3 * window)]
-            sizes.append((1, sorted(set(short)), 2 * pi * window / ROUND))
-        fine_near(gmsh, sizes, h / scale)
-        return mesh_model(gmsh, 3, h / scale, unit, save)
+            places.append((1, sorted(set(short)), 2 * pi * window / ROUND))
+        refine(gmsh, places, size)
+        return mesh_model(gmsh, 3, size, unit, save)
 
 
 def height(a: float, layers: int, open_top: bool = False) -> float:
@@ -129,13 +130,13 @@ def _cap(r: float, distance: float) -> float:
 def _require_solid(ratio: float) -> None:
     if ratio >= APART - THIN:
         raise MeshError(
-            f"inverse_opal: r is {ratio:.4g} a: the solid falls apart at {APART:.4g} a, where the necks between three "
-            "pores vanish. Try: smaller pores."
+            f"inverse_opal: radius is {ratio:.4g} a: the solid falls apart at {APART:.4g} a, where the necks between "
+            "three pores vanish. Try: smaller pores."
         )
     if abs(ratio - TOUCH) < THIN:
         raise MeshError(
-            f"inverse_opal: r is {ratio:.4g} a: pores just touch, walls or windows are thinner than {THIN:g} a. Try: "
-            f"r below {TOUCH - THIN:.4g} a or above {TOUCH + THIN:.4g} a."
+            f"inverse_opal: radius is {ratio:.4g} a: pores just touch, walls or windows are thinner than {THIN:g} a. "
+            f"Try: radius below {TOUCH - THIN:.4g} a or above {TOUCH + THIN:.4g} a."
         )
 
 
@@ -173,12 +174,12 @@ def _name(gmsh: Any, box: tuple, below: float, opal: list[int], ground: list[int
     if ground:
         group(gmsh, 3, "substrate", ground)
         named["interface"] = inner
-        level = planes(gmsh, 3, (0.0, 0.0, 0.0), box, 1e-4 * min(box))["zmin"]
+        level = on_plane(gmsh, 2, 2, 0.0, 1e-4 * min(box))
         named["bare"] = [tag for tag in level if tag in outer]
     flat = {tag for tags in named.values() for tag in tags}
     named["pores"] = [tag for tag in outer if tag not in flat]
     for name, tags in named.items():
-        if tags:
+        if tags or name not in ("interface", "bare"):
             group(gmsh, 2, name, tags)
     return named
 

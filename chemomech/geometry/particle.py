@@ -130,7 +130,7 @@ def hollow_sphere(
     outer, inner, inside, near = _shell("hollow_sphere", outer, inner, h, surface_h)
     names, unit = planes_of_symmetry("hollow_sphere", part), unit_of(outer)
     R, r, size, fine = in_unit(unit, outer, inner, inside, near)
-    with session() as gmsh:
+    with session("hollow_sphere") as gmsh:
         occ = gmsh.model.occ
         (body,), _ = occ.cut([(3, _ball(occ, R, part))], [(3, _ball(occ, r, part))])
         occ.synchronize()
@@ -161,7 +161,7 @@ def hollow_section(
     outer, inner, inside, near = _shell("hollow_section", outer, inner, h, surface_h)
     unit = unit_of(outer)
     R, r, size, fine = in_unit(unit, outer, inner, inside, near)
-    with session() as gmsh:
+    with session("hollow_section") as gmsh:
         occ = gmsh.model.occ
         centre = occ.addPoint(0, 0, 0)
         ends = [occ.addPoint(*at, 0) for at in ((r, 0), (R, 0), (0, R), (0, r))]
@@ -197,11 +197,11 @@ def ellipsoid_section(
     inside, near = sizes("ellipsoid_section", h, surface_h, 2 * min(a, b))
     unit = unit_of(max(a, b))
     r, z, size, fine = in_unit(unit, a, b, inside, near)
-    with session() as gmsh:
+    with session("ellipsoid_section") as gmsh:
         face = _quarter(gmsh.model.occ, r, z)
         gmsh.model.occ.synchronize()
         surface = name_body(gmsh, 2, "particle", [face], _axis_and_midplane(gmsh, max(r, z)))
-        refine(gmsh, 2, surface, size, fine, 2 * max(r, z))
+        refine(gmsh, [(1, surface, fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)
 
 
@@ -223,10 +223,10 @@ def disk(radius: Length, h: Length, surface_h: Length | None = None, save: str |
     inside, near = sizes("disk", h, surface_h, 2 * radius)
     unit = unit_of(radius)
     r, size, fine = in_unit(unit, radius, inside, near)
-    with session() as gmsh:
+    with session("disk") as gmsh:
         body = gmsh.model.occ.addDisk(0, 0, 0, r, r)
         gmsh.model.occ.synchronize()
-        refine(gmsh, 2, name_body(gmsh, 2, "particle", [body], {}), size, fine, 2 * r)
+        refine(gmsh, [(1, name_body(gmsh, 2, "particle", [body], {}), fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)
 
 
@@ -267,7 +267,7 @@ def _solid(
         size, fine = size / stretch, fine / stretch
         outside = partial(_carried, half=np.array([a, b, c]), powers=powers)
 
-    with session() as gmsh:
+    with session(source) as gmsh:
         occ = gmsh.model.occ
         largest = max(a, b, c)
         body = _ball(occ, largest, part, _pole(a, b, c))
@@ -275,7 +275,7 @@ def _solid(
             occ.dilate([(3, body)], 0, 0, 0, a / largest, b / largest, c / largest)
         occ.synchronize()
         surface = name_body(gmsh, 3, "particle", [body], on_planes(gmsh, 3, names, largest))
-        refine(gmsh, 3, surface, size, fine, 2 * largest)
+        refine(gmsh, [(2, surface, fine)], size)
         return mesh_model(gmsh, 3, size, unit, save, outside)
 
 
@@ -345,7 +345,7 @@ def _name_shell(gmsh: Any, dim: int, body: int, planes: dict, R: float, r: float
     reach = {tag: max(map(abs, gmsh.model.getBoundingBox(dim - 1, tag))) for _, tag in skin if tag not in cut}
     inner = [tag for tag, far in reach.items() if far < (R + r) / 2]
     outer = name_body(gmsh, dim, "particle", [body], {**planes, "inner": inner}, rest="outer")
-    refine(gmsh, dim, [*inner, *outer], size, fine, 2 * R)
+    refine(gmsh, [(dim - 1, [*inner, *outer], fine)], size)
 
 
 def _quarter(occ: Any, r: float, z: float) -> int:

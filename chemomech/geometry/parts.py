@@ -3,15 +3,18 @@
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import LENGTHS
 from chemomech.geometry.session import Length, group, lengths, on_plane
 
 PARTS = {"whole": (), "half": ("zmin",), "quarter": ("ymin", "zmin"), "octant": ("xmin", "ymin", "zmin")}
 AXES = {"xmin": 0, "ymin": 1, "zmin": 2}
-GROWTH = 0.3  # increase of the element size per distance from the surface
+GROWTH = 0.3  # increase of the element size per distance from where it is fine
 DIGITS = 11  # after the point, in the unit of a model: gmsh amplifies the round-off that tells 6 nm from 6e-9 m
 COARSEST = 0.75  # of the body's smallest extent: gmsh finds no cells in some that are coarser
+SAMPLES = {1: 1000, 2: 300}  # points at most for the distance from a curve, and along each side of a surface
 FLAT = 1e-4  # of the body: how far a face may be from the plane that it lies in
 
 
@@ -26,21 +29,28 @@ def planes_of_symmetry(source: str, part: str, known: tuple[str, ...] = tuple(PA
     return PARTS[part]
 
 
-def sizes(source: str, h: Length, surface_h: Length | None, extent: float) -> tuple[float, float]:
+def sizes(source: str, h: Length, fine: Length | None, extent: float, name: str = "surface_h") -> tuple[float, float]:
     """Element sizes inside and at the surface [m] of a body whose smallest extent is given [m].
+
+    Args:
+        source: the geometry.
+        h: size inside.
+        fine: size at the surface; `h` if not given.
+        extent: what `h` must be smaller than.
+        name: what the geometry calls `fine`.
 
     Raises:
         UnitError: a text is no length.
         MeshError: one is not positive, coarser than the body, or finer inside than outside.
     """
-    inside, near = lengths(source, h=h, surface_h=h if surface_h is None else surface_h)
+    inside, near = lengths(source, **{"h": h, name: h if fine is None else fine})
     if inside > COARSEST * extent:
         raise MeshError(
             f"{source}: h is {inside:g} m, but the body is only {extent:g} m across. "
             f"Try: h up to {COARSEST * extent:.3g} m."
         )
     if near > inside:
-        raise MeshError(f"{source}: surface_h is {near:g} m, larger than h, {inside:g} m. Try: a smaller one, or none.")
+        raise MeshError(f"{source}: {name} is {near:g} m, larger than h, {inside:g} m. Try: a smaller one, or none.")
     return inside, near
 
 
@@ -69,26 +79,35 @@ def name_body(
     return left
 
 
-def refine(gmsh: Any, dim: int, tags: list[int], inside: float, near: float, extent: float) -> None:
-    """Size field growing from `near` on the entities of the boundary to `inside`, in the unit of the model.
+def refine(gmsh: Any, places: list[tuple[int, list[int], float]], far: float) -> None:
+    """Element sizes that grow from those asked for on curves and surfaces to `far`, in the unit of the model.
 
     Args:
         gmsh: the module, within a session.
-        dim: space dimension of the cells.
-        tags: entities of the boundary.
-        inside: size far from them.
-        near: size on them.
-        extent: size of the body, for how many points stand for a curve or surface.
+        places: dimension of entities (1 or 2), the entities, the size on them.
+        far: the size elsewhere.
     """
-    if near >= inside:
-        return
-    gmsh.option.setNumber("Mesh.MeshSizeExtendFromBoundary", 0)
+    fields, made = gmsh.model.mesh.field, []
+    for dim, tags, near in places:
+        if not tags or near >= far:
+            continue
+        listed = {1: "CurvesList", 2: "SurfacesList"}[dim]
+        boxes = np.array([gmsh.model.getBoundingBox(dim, tag) for tag in tags])
+        points = ceil(3 * (boxes[:, 3:] - boxes[:, :3]).max() / near)
+        values = {"SizeMin": near, "SizeMax": far, "DistMin": near / 2, "DistMax": near / 2 + (far - near) / GROWTH}
+        distance = _field(gmsh, "Distance", listed, tags, {"Sampling": min(max(points, 20), SAMPLES[dim])})
+        made.append(_field(gmsh, "Threshold", "", [], {"InField": distance, **values}))
+        made.append(_field(gmsh, "Constant", listed, tags, {"VIn": near, "VOut": far}))  # also between its points
+    if made:
+        fields.setAsBackgroundMesh(_field(gmsh, "Min", "FieldsList", made, {}))
+        gmsh.option.setNumber("Mesh.MeshSizeExtendFromBoundary", 0)
+
+
+def _field(gmsh: Any, kind: str, listed: str, tags: list[int], values: dict[str, float]) -> int:
     fields = gmsh.model.mesh.field
-    distance = fields.add("Distance")
-    fields.setNumbers(distance, "CurvesList" if dim == 2 else "SurfacesList", tags)
-    fields.setNumber(distance, "Sampling", min(max(ceil(3 * extent / near), 20), 100 if dim == 3 else 1000))
-    growing = fields.add("Threshold")
-    values = {"InField": distance, "SizeMin": near, "SizeMax": inside, "DistMin": near / 2}
-    for name, value in {**values, "DistMax": near / 2 + (inside - near) / GROWTH}.items():
-        fields.setNumber(growing, name, value)
-    fields.setAsBackgroundMesh(growing)
+    made = fields.add(kind)
+    if listed:
+        fields.setNumbers(made, listed, tags)
+    for name, value in values.items():
+        fields.setNumber(made, name, value)
+    return made

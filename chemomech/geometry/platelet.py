@@ -3,7 +3,8 @@
 from os import PathLike
 
 from chemomech.errors import MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh, facet_nodes
+from chemomech.fem.mesh import Mesh, facet_nodes
+from chemomech.geometry.parts import in_unit
 from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
 
 GROWTH = 0.2  # increase of the element size per distance from the edge
@@ -26,8 +27,8 @@ def platelet(side: Length, h: Length, edge_h: Length | None = None, save: str | 
     """
     side, h, edge_h = lengths("platelet", side=side, h=h, edge_h=h if edge_h is None else edge_h)
     unit = unit_of(side)
-    length, inside, edge = (value / LENGTHS[unit] for value in (side, h, edge_h))
-    with session() as gmsh:
+    length, inside, edge = in_unit(unit, side, h, edge_h)
+    with session("platelet") as gmsh:
         _draw(gmsh, length)
         for i in range(TRIES):
             factor = START * 0.99**i

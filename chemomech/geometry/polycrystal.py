@@ -9,9 +9,10 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from chemomech.errors import ChemomechError, MeshError
-from chemomech.fem.mesh import LENGTHS, Mesh
+from chemomech.fem.mesh import Mesh
+from chemomech.geometry.parts import in_unit, refine, sizes
 from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
-from chemomech.geometry.sides import drawing, fine_near, require_at_least, require_one_of, skin
+from chemomech.geometry.sides import drawing, require_at_least, require_one_of, skin
 
 SHAPES = ("ball", "box", "disk")
 SAMPLES = 200  # points a grain, by which its centroid is estimated
@@ -39,7 +40,7 @@ def polycrystal(
         size: diameter, or edge of the cube [m].
         grains: their number.
         h: edge length to aim at [m].
-        shape: "ball", "box" or "disk".
+        shape: "ball", "box" (a cube) or "disk".
         seed: number of the random points; the same number gives the same grains.
         relax: how often each point moves to the centroid of its grain (Lloyd): more gives more even grains.
         boundary_h: edge length to aim at on grain boundaries [m]; `h` if not given.
@@ -48,18 +49,19 @@ def polycrystal(
     Raises:
         ChemomechError: gmsh or pyvoro2 cannot be loaded.
         UnitError: a length is given in another unit.
-        MeshError: a length is not positive, there are no grains, or gmsh fails.
+        MeshError: a length is not positive, there are no grains, an element size is too large, or gmsh fails.
     """
-    size, h, boundary_h = lengths("polycrystal", size=size, h=h, boundary_h=h if boundary_h is None else boundary_h)
+    (size,) = lengths("polycrystal", size=size)
+    inside, near = sizes("polycrystal", h, boundary_h, size, "boundary_h")
     require_at_least("polycrystal", 1, grains=grains)
     require_at_least("polycrystal", 0, seed=seed, relax=relax)
     require_one_of("polycrystal", SHAPES, shape=shape)
     unit, dim = unit_of(size), 2 if shape == "disk" else 3
-    length = size / LENGTHS[unit]
+    length, coarse, fine = in_unit(unit, size, inside, near)
     random = np.random.default_rng(seed)
     tried = (_voronoi(_points(random, shape, grains, relax)) for _ in range(TRIES if grains > 1 else 1))
     cells = max(tried, key=lambda found: _shortest(shape, found))
-    with session() as gmsh:
+    with session("polycrystal") as gmsh:
         with drawing("polycrystal"):
             parts = _draw(gmsh, shape, cells, length)
         if not all(parts):
@@ -72,8 +74,8 @@ def polycrystal(
         group(gmsh, dim - 1, "surface", outer)
         if inner:
             group(gmsh, dim - 1, "grain_boundary", inner)
-        fine_near(gmsh, [(dim - 1, inner, boundary_h / LENGTHS[unit])], h / LENGTHS[unit])
-        mesh = mesh_model(gmsh, dim, h / LENGTHS[unit], unit, save)
+        refine(gmsh, [(dim - 1, inner, fine)], coarse)
+        mesh = mesh_model(gmsh, dim, coarse, unit, save)
     grain = np.zeros(len(mesh.cells), np.int32)
     for k in range(1, grains + 1):
         grain[mesh.cells_of(f"grain_{k}")] = k

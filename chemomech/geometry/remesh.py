@@ -56,7 +56,7 @@ def filled(
     scale = LENGTHS[unit_of(size)]
     space = np.zeros((len(points), 3))
     space[:, :dim] = points / scale
-    with session() as gmsh:
+    with session("remeshed") as gmsh:
         try:
             (_plane if dim == 2 else _volume)(gmsh, space, facets)
             gmsh.model.mesh.generate(dim)

@@ -17,6 +17,8 @@ from chemomech.units import parse
 
 Length = float | str  # metres, or text with a unit such as "40 nm"
 
+PADDING = 1e-6  # of the unit of a model: gmsh makes bounding boxes wider than the shapes, by about a tenth of this
+
 OPTIONS = {
     "General.Terminal": 0,
     "General.NumThreads": 1,  # the same mesh on every machine
@@ -49,8 +51,11 @@ def load_gmsh() -> Any:
 
 
 @contextmanager
-def session() -> Iterator[Any]:
+def session(source: str = "gmsh") -> Iterator[Any]:
     """The gmsh module with an empty model, put away at the end; a session of the caller's is left open.
+
+    Args:
+        source: what draws the model; its failures are told in this name.
 
     Raises:
         ChemomechError: gmsh cannot be loaded.
@@ -64,7 +69,7 @@ def session() -> Iterator[Any]:
     try:
         for name, value in OPTIONS.items():
             gmsh.option.setNumber(name, value)
-        gmsh.model.add("chemomech")
+        gmsh.model.add(source)
         yield gmsh
     finally:
         _close(gmsh, guest, before, current)
@@ -90,22 +95,36 @@ def lengths(source: str, **values: Length) -> list[float]:
 
     Raises:
         UnitError: a text is no length.
-        MeshError: a length is not positive and finite.
+        MeshError: a length is no single number, or not positive and finite.
     """
-    metres = {name: float(parse(value, "m", name=f"{source}: {name}")) for name, value in values.items()}
-    for name, value in metres.items():
-        if not 0 < value < inf:
-            raise MeshError(f'{source}: {name} is {value:g} m. Try: a positive length, such as "60 nm" or 60e-9.')
-    return list(metres.values())
+    found = []
+    for name, given in values.items():
+        hint = 'Try: a positive length, such as "60 nm" or 60e-9.'
+        value = parse(given, "m", name=f"{source}: {name}")
+        if value is None or np.ndim(value) != 0 or not hasattr(value, "__float__"):
+            raise MeshError(f"{source}: {name} is {given!r}, not one length. {hint}")
+        if not 0 < float(value) < inf:
+            raise MeshError(f"{source}: {name} is {float(value):g} m. {hint}")
+        found.append(float(value))
+    return found
 
 
 def group(gmsh: Any, dim: int, name: str, tags: list[int]) -> None:
-    """Name entities of one dimension."""
+    """Name entities of one dimension.
+
+    Raises:
+        MeshError: there are none.
+    """
+    if not tags:
+        raise MeshError(
+            f"{gmsh.model.getCurrent()}: gmsh finds nothing of the set '{name}'. Try: lengths that differ less."
+        )
     gmsh.model.addPhysicalGroup(dim, tags, name=name)
 
 
 def on_plane(gmsh: Any, dim: int, axis: int, value: float, tolerance: float) -> list[int]:
-    """Entities that lie in the plane where coordinate `axis` equals `value`."""
+    """Entities that lie in the plane where coordinate `axis` equals `value`, as far as gmsh can tell."""
+    tolerance = max(tolerance, PADDING)
     tags = [tag for _, tag in gmsh.model.getEntities(dim)]
     boxes = {tag: gmsh.model.getBoundingBox(dim, tag) for tag in tags}
     return [t for t, b in boxes.items() if max(abs(b[axis] - value), abs(b[axis + 3] - value)) < tolerance]
@@ -133,6 +152,7 @@ def mesh_model(
         MeshError: gmsh fails or its mesh is broken.
         FileError: `save` cannot be written.
     """
+    source = gmsh.model.getCurrent()
     gmsh.option.setNumber("Mesh.MeshSizeMax", size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.msh"
@@ -146,8 +166,11 @@ def mesh_model(
                 raise ValueError("it has found no cells")
             gmsh.write(str(path))
         except Exception as error:  # gmsh raises bare Exception
-            raise MeshError(f"gmsh cannot mesh the geometry: {error}. Try: another element size.") from error
-        mesh = Mesh.read(path, scale=unit)
+            raise MeshError(f"{source}: gmsh cannot mesh the geometry: {error}. Try: another element size.") from error
+        try:
+            mesh = Mesh.read(path, scale=unit)
+        except MeshError as error:  # it names a file that nobody knows
+            raise MeshError(str(error).replace(str(path), source)) from error
         if save is not None:
             keep(path, Path(save))
     return mesh
@@ -163,4 +186,4 @@ def keep(path: Path, save: Path) -> None:
     try:
         save.write_bytes(path.read_bytes())
     except OSError as error:
-        raise FileError(f"Cannot write mesh file {save}: {error.strerror}. Try: another folder.") from error
+        raise FileError(f"Cannot write {save}: {error.strerror or error}. Try: another folder.") from error

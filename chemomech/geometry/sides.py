@@ -1,4 +1,4 @@
-"""What drawn architectures share: refusals, the planes around them, matched sides, sizes that grow from a surface."""
+"""What drawn architectures share: refusals, the planes around them, matched sides."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from chemomech.errors import ChemomechError, MeshError
 from chemomech.geometry.session import on_plane
 
 PLANES = (("xmin", "xmax"), ("ymin", "ymax"), ("zmin", "zmax"))
-GROWTH = 0.4  # increase of the element size per distance from where it is fine
+CUT = "the sides of the cell are cut differently and cannot be matched. Try: other lengths."
 
 
 @contextmanager
@@ -56,6 +56,8 @@ def planes(gmsh: Any, dim: int, low: tuple, high: tuple, tolerance: float) -> di
     for axis, ends in enumerate(zip(low, high)):
         for name, value in zip(PLANES[axis], ends):
             found[name] = on_plane(gmsh, dim - 1, axis, value, tolerance)
+        if set.intersection(*(set(found[name]) for name in PLANES[axis])):
+            raise MeshError(f"{gmsh.model.getCurrent()}: the shape is too thin for its length. Try: a thicker one.")
     return found
 
 
@@ -63,8 +65,12 @@ def match(gmsh: Any, dim: int, axis: int, low: list[int], high: list[int], lengt
     """The mesh of the facet entities `high` is that of `low`, moved by `length` along an axis.
 
     Raises:
-        MeshError: the two sides differ.
+        MeshError: the two sides differ, or one is empty.
     """
+
+    source = gmsh.model.getCurrent()
+    if not low or not high:
+        raise MeshError(f"{source}: a side of the cell has no facets to be matched. Try: lengths that differ less.")
 
     def place(tag: int, shift: float) -> np.ndarray:
         box = np.array(gmsh.model.getBoundingBox(dim - 1, tag)).reshape(2, 3)
@@ -77,39 +83,12 @@ def match(gmsh: Any, dim: int, axis: int, low: list[int], high: list[int], lengt
         distance = [np.abs(place(tag, 0.0) - other).max() for other in wanted]
         order.append(int(np.argmin(distance)) if distance else -1)
         if not distance or min(distance) > 1e-4 * length:
-            raise MeshError("The sides of the cell are cut differently: they cannot be matched. Try: other lengths.")
+            raise MeshError(f"{source}: {CUT}")
     if sorted(order) != list(range(len(low))):
-        raise MeshError("The sides of the cell are cut differently: they cannot be matched. Try: other lengths.")
+        raise MeshError(f"{source}: {CUT}")
     move = np.eye(4)
     move[axis, 3] = length
     gmsh.model.mesh.setPeriodic(dim - 1, high, [low[k] for k in order], move.ravel().tolist())
-
-
-def fine_near(gmsh: Any, places: list[tuple[int, list[int], float]], far: float, growth: float = GROWTH) -> None:
-    """Element sizes that grow from those asked for on some entities to `far`.
-
-    Args:
-        gmsh: the session.
-        places: dimension of entities, the entities, the size on them.
-        far: the size elsewhere.
-        growth: increase of the size per distance.
-    """
-    field, made = gmsh.model.mesh.field, []
-    for dim, tags, near in places:
-        if not tags or near >= far:
-            continue
-        distance = field.add("Distance")
-        field.setNumbers(distance, {1: "CurvesList", 2: "SurfacesList"}[dim], tags)
-        field.setNumber(distance, "Sampling", 40)
-        made.append(field.add("Threshold"))
-        values = {"InField": distance, "SizeMin": near, "SizeMax": far, "DistMin": 0, "DistMax": (far - near) / growth}
-        for name, value in values.items():
-            field.setNumber(made[-1], name, value)
-    if made:
-        least = field.add("Min")
-        field.setNumbers(least, "FieldsList", made)
-        field.setAsBackgroundMesh(least)
-        gmsh.option.setNumber("Mesh.MeshSizeExtendFromBoundary", 0)
 
 
 def skin(gmsh: Any, dim: int, bodies: list[int]) -> tuple[list[int], list[int]]:

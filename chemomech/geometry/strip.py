@@ -36,7 +36,7 @@ def strip(
     inside, near = sizes("strip", h, surface_h, min(length, height))
     unit = unit_of(max(length, height))
     x, y, size, fine = in_unit(unit, length, height, inside, near)
-    with session() as gmsh:
+    with session("strip") as gmsh:
         face = gmsh.model.occ.addRectangle(0, 0, 0, x, y)
         gmsh.model.occ.synchronize()
         places = {"left": (0, 0.0), "right": (0, x), "bottom": (1, 0.0), "top": (1, y)}
@@ -46,5 +46,5 @@ def strip(
             shift = [1, 0, 0, x, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
             gmsh.model.mesh.setPeriodic(1, sets["right"], sets["left"], shift)
         edges = [tag for name, tags in sets.items() if not periodic or name in ("bottom", "top") for tag in tags]
-        refine(gmsh, 2, edges, size, fine, max(x, y))
+        refine(gmsh, [(1, edges, fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)

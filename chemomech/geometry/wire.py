@@ -107,13 +107,13 @@ def rod_section(
     inside, near = sizes("rod_section", h, surface_h, min(2 * radius, length))
     unit = unit_of(max(radius, length / 2))
     r, z, size, fine = in_unit(unit, radius, length / 2, inside, near)
-    with session() as gmsh:
+    with session("rod_section") as gmsh:
         face = gmsh.model.occ.addRectangle(0, 0, 0, r, z)
         gmsh.model.occ.synchronize()
         places = {"axis": (0, 0.0), "midplane": (1, 0.0), "end": (1, z)}
         sets = {name: on_plane(gmsh, 1, axis, at, 1e-4 * min(r, z)) for name, (axis, at) in places.items()}
         side = name_body(gmsh, 2, "wire", [face], sets, rest="side")
-        refine(gmsh, 2, side + sets["end"], size, fine, max(r, z))
+        refine(gmsh, [(1, side + sets["end"], fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)
 
 
@@ -137,7 +137,7 @@ def _wire(
     unit = unit_of(max(*across, length))
     w, d, size, fine, long = in_unit(unit, *across, inside, near, length)
     turned = bend and in_unit(unit, bend)[0]
-    with session() as gmsh:
+    with session(source) as gmsh:
         occ = gmsh.model.occ
         start = _section(occ, w, d, is_round, names)
         body, end = _swept(occ, start, long, turned, whole=not names)
@@ -149,7 +149,7 @@ def _wire(
             shift = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, long, 0, 0, 0, 1]
             gmsh.model.mesh.setPeriodic(2, [end], [start], shift)
         reacting = side if periodic else [*side, end, *sets.get("start", [])]
-        refine(gmsh, 3, reacting, size, fine, max(w, d, long))
+        refine(gmsh, [(2, reacting, fine)], size)
         return mesh_model(gmsh, 3, size, unit, save)
 
 

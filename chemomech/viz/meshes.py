@@ -32,15 +32,36 @@ def draw_mesh(title: str, points, cells, facets):
     figure = Figure(figsize=(6.4, min(max(4.8 * (top - bottom) / (right - left), 1.6), 8.0) + 0.5))
     ax = figure.subplots()
     ax.set_axis_off()
-    colours = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(facets)}
+    counts, facets = {name: len(rows) for name, rows in facets.items()}, _each_once(facets)
+    colours = dict(zip(facets, colours_of(len(facets))))
     (_draw_plane if flat else _draw_solid)(ax, points, cells if flat else pieces, facets, colours, view)
     ax.set(xlim=view.extent[:2], ylim=view.extent[2:], aspect="equal")
     extents = np.ptp(points, axis=0)[: 2 if flat else 3]
     ax.set_title(f"{title}: {' x '.join(f'{x:.3g}' for x in extents)} {prefix}m", loc="left")
-    handles = [Patch(color=colours[name], label=f"{name} ({len(facets[name])})") for name in [*facets][:MANY]]
+    handles = [Patch(color=colours[name], label=f"{name} ({counts[name]})") for name in [*facets][:MANY]]
     if handles:
         figure.legend(handles=handles, loc="outside right upper")
     return figure
+
+
+def colours_of(count: int) -> list:
+    """As many colours, all different: those of all pictures first, then hues a golden section apart."""
+    from matplotlib.colors import hsv_to_rgb
+
+    more = range(max(count - len(COLOURS), 0))
+    made = [tuple(hsv_to_rgb((0.05 + 0.618034 * k % 1, 0.9 - 0.45 * (k % 2), 0.55 + 0.35 * (k % 3 > 0)))) for k in more]
+    return [*COLOURS[:count], *made]
+
+
+def _each_once(facets):
+    """Each facet in the smallest set that has it; sets that are made up of smaller ones are left out."""
+    taken, left = set(), {}
+    for name in sorted(facets, key=lambda name: len(facets[name])):
+        keys = [tuple(sorted(row)) for row in np.asarray(facets[name]).tolist()]
+        free = [k for k, key in enumerate(keys) if key not in taken]
+        taken.update(keys)
+        left[name] = facets[name][np.array(free, int)]
+    return {name: left[name] for name in facets if len(left[name])}
 
 
 def _draw_plane(ax, points, cells, facets, colours, view: View) -> None:

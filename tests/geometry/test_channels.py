@@ -16,7 +16,8 @@ from chemomech.geometry import channels
 pytestmark = [pytest.mark.gmsh, needs_gmsh]
 
 
-def volume(pitch, r, thickness, r_top, array):
+def volume(pitch, radius, thickness, radius_top, array):
+    r, r_top = radius, radius_top
     cone = pi * thickness / 3 * (r**2 + r * r_top + r_top**2)
     return pitch**2 * thickness - cone if array == "square" else sqrt(3) * pitch**2 * thickness - 2 * cone
 
@@ -25,7 +26,7 @@ def volume(pitch, r, thickness, r_top, array):
 @fifty
 @given(sizes, share(0.15, 0.55), share(0.15, 0.55), share(0.4, 1.5), some.sampled_from(["square", "hexagonal"]))
 def test_any_slab_is_meshed_or_refused(pitch, r, r_top, thickness, array):
-    given = dict(pitch=pitch, r=r * pitch, thickness=thickness * pitch, r_top=r_top * pitch, array=array)
+    given = dict(pitch=pitch, radius=r * pitch, thickness=thickness * pitch, radius_top=r_top * pitch, array=array)
     if max(r, r_top) > 0.499:
         with pytest.raises(MeshError, match="leaves no wall"):
             channels(**given, h=0.3 * pitch)
@@ -38,7 +39,7 @@ def test_any_slab_is_meshed_or_refused(pitch, r, r_top, thickness, array):
 
 @pytest.mark.parametrize("array", ["square", "hexagonal"])
 def test_graded_channels_repeat(array):
-    given = dict(pitch=1e-6, r=0.4e-6, thickness=1e-6, r_top=0.25e-6, array=array)
+    given = dict(pitch=1e-6, radius=0.4e-6, thickness=1e-6, radius_top=0.25e-6, array=array)
     mesh = channels(**given, h=0.25e-6, channel_h=0.12e-6)
     assert mesh.measure() == pytest.approx(volume(**given), rel=0.04)
     radius = np.linalg.norm(mesh.points[mesh.nodes_of("channels"), :2] - 0.5e-6, axis=1)

@@ -9,7 +9,8 @@ from with_gmsh import needs_gmsh
 
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import periodic_pairs
-from chemomech.geometry import film
+from chemomech.geometry import channels, film, strip
+from chemomech.geometry.session import group, mesh_model, session
 
 pytestmark = [pytest.mark.gmsh, needs_gmsh]
 
@@ -58,3 +59,43 @@ def test_a_film_with_an_edge_leaves_its_substrate_bare():
 def test_an_overhang_needs_a_substrate():
     with pytest.raises(MeshError, match="film: an overhang is that of a substrate"):
         film(1e-6, 1e-7, 1e-7, overhang=1e-7)
+
+
+LONG, THIN = "1 mm", "500 nm"
+
+
+@pytest.mark.parametrize("substrate", [None, "100 um"])
+@pytest.mark.parametrize("periodic", [False, True])
+def test_a_long_thin_film_keeps_its_sets(substrate, periodic):
+    mesh = film(LONG, THIN, "200 um", substrate=substrate, periodic=periodic)
+    assert set(mesh.facet_sets) == {"top", "base", "sides", "xmin", "xmax"} | ({"interface"} if substrate else set())
+    assert mesh.points[mesh.nodes_of("top"), 1] == pytest.approx(500e-9)
+    assert sum(len(mesh.facets(name)) for name in ("top", "base", "sides")) == len(mesh.boundary)
+
+
+def test_long_thin_strips_and_sheets_with_channels_keep_their_sets():
+    mesh = strip(LONG, THIN, "375 nm", periodic=True)
+    assert set(mesh.facet_sets) == {"left", "right", "bottom", "top"}
+    sheet = channels(LONG, "300 um", THIN, "250 um")
+    assert {"base", "top", "channels", "xmin", "xmax", "ymin", "ymax"} == set(sheet.facet_sets)
+
+
+def test_a_film_too_thin_for_gmsh_is_refused_by_name():
+    with pytest.raises(MeshError, match="film: the shape is too thin"):
+        film("1 mm", "0.5 nm", "200 um")
+
+
+def test_sets_that_are_not_found_and_broken_meshes_name_their_source():
+    with session("film") as gmsh, pytest.raises(MeshError, match="film: gmsh finds nothing of the set 'top'"):
+        group(gmsh, 1, "top", [])
+    with session("film") as gmsh:
+        gmsh.model.occ.addRectangle(0, 0, 0, 1, 1)
+        gmsh.model.occ.synchronize()
+        with pytest.raises(MeshError) as refused:
+            mesh_model(gmsh, 3, 1.0, "um")
+        assert "film: " in str(refused.value)
+        gmsh.model.addPhysicalGroup(1, [1], name="line")
+        with pytest.raises(MeshError) as refused:
+            mesh_model(gmsh, 2, 1.0, "um")
+        assert "film" in str(refused.value)
+        assert "model.msh" not in str(refused.value)

@@ -1,10 +1,11 @@
 """Geometries by name: what each takes is read off its function."""
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import pytest
 
-from chemomech import geometry
+from chemomech import config, geometry
 from chemomech.errors import ConfigError
 from chemomech.fem.mesh import Mesh
 from chemomech.geometry import kinds
@@ -24,6 +25,43 @@ def test_every_argument_is_described(name):
     for parameter in kinds.parameters(made):
         assert parameter.text, f"{name}: {parameter.name} is not in the docstring"
         assert parameter.name != "save"
+
+
+def text_for(parameter):
+    """What the command line may give for an argument of each type."""
+    hint = str(parameter.hint)
+    number = f"5 {parameter.unit}" if parameter.unit else "5"
+    if "Mapping" in hint:
+        return f"010: {number}, 100: {number}"
+    if "Sequence" in hint:
+        return "5 nm, 6 nm, 7 nm" if "str" in hint else "3, 4, 5"
+    if parameter.hint is bool:
+        return "true"
+    return number if parameter.unit else "5" if "int" in hint or "float" in hint else "disk"
+
+
+@pytest.mark.parametrize("name", kinds.kinds())
+def test_every_key_reaches_its_geometry(name, monkeypatch):
+    """From the command line through the config, without meshing: no key is mistaken for an object of a config."""
+    made = kinds.kinds()[name]
+    seen = {}
+
+    @functools.wraps(made)
+    def noted(**given):
+        seen.update(given)
+        return "a mesh"
+
+    monkeypatch.setattr(kinds, "kinds", lambda: {name: noted})
+    wanted = {p.name: text_for(p) for p in kinds.parameters(made)}
+    table = kinds.table(made, [f"{key}={text}" for key, text in wanted.items()])
+    assert config.meshed(name, table) == "a mesh"
+    assert seen.pop("save") is None
+    assert set(seen) == set(wanted)
+    for parameter in kinds.parameters(made):
+        value = seen[parameter.name]
+        if parameter.unit == "m" and "Mapping" not in str(parameter.hint):
+            assert value == 5, parameter.name
+        assert isinstance(value, str) == (wanted[parameter.name] == "disk"), parameter.name
 
 
 def sample(a: float, n: int, size: float | str, on: bool, list: Sequence[float | str], by: Mapping[str, float]) -> Mesh:

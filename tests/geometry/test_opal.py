@@ -45,7 +45,7 @@ def test_shapes_have_the_volume_of_the_formula(ratio, count):
 @fifty
 @given(sizes, share(0.3, 0.42), some.integers(1, 2), some.booleans())
 def test_any_quarter_is_meshed_or_refused(a, ratio, count, open_top):
-    given = dict(a=a, r=ratio * a, h=0.15 * a, layers=count, sides="mirror", open_top=open_top)
+    given = dict(a=a, radius=ratio * a, h=0.15 * a, layers=count, sides="mirror", open_top=open_top)
     if not possible(ratio):
         with pytest.raises(MeshError, match="falls apart|just touch"):
             inverse_opal(**given)
@@ -95,7 +95,7 @@ def test_the_formula_without_overlap_is_box_minus_spheres():
 def test_what_falls_apart_is_refused():
     with pytest.raises(MeshError, match=r"falls apart at 0\.4082 a.*smaller pores"):
         inverse_opal(1e-6, 1e-6 / sqrt(6), 1e-7)
-    with pytest.raises(MeshError, match="pores just touch.*r below 0.3526 a or above 0.3546 a"):
+    with pytest.raises(MeshError, match="pores just touch.*radius below 0.3526 a or above 0.3546 a"):
         inverse_opal(1e-6, 1e-6 / sqrt(8), 1e-7)
     with pytest.raises(MeshError, match="sides is 'open'. Try: periodic, mirror, ribbon, island"):
         inverse_opal(1e-6, 0.36e-6, 1e-7, sides="open")

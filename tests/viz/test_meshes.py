@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from chemomech.fem.mesh import box, facet_nodes, rectangle
-from chemomech.viz.meshes import COLOURS, PLAIN, draw_mesh
+from chemomech.viz.meshes import COLOURS, PLAIN, colours_of, draw_mesh
 from chemomech.viz.style import save
 
 
@@ -36,3 +36,25 @@ def test_a_plane_mesh_shows_its_cells_and_sides(kind):
     cells, left, top = drawn(mesh, ("left", "top")).axes[0].collections
     assert len(cells.get_paths()) == len(mesh.cells)
     assert (len(left.get_segments()), len(top.get_segments())) == (2, 4)
+
+
+def test_many_sets_have_colours_of_their_own():
+    colours = [to_rgb(colour) for colour in [*colours_of(40), PLAIN]]
+    assert len(colours_of(3)) == 3
+    apart = np.abs(np.array(colours)[:, None] - np.array(colours)).max(axis=2)
+    assert apart[np.triu_indices(41, 1)].min() > 0.06
+
+
+def test_facets_of_several_sets_are_drawn_once():
+    mesh = rectangle(2e-6, 1e-6, 4, 2)
+    facets = {name: facet_nodes(mesh, mesh.facets(name)) for name in ("left", "right", "top")}
+    facets = {"sides": np.concatenate([facets["left"], facets["right"]]), **facets}
+    rim = {"rim": np.concatenate([facets["sides"], facets["top"]])}
+    for more, names in (({}, ["left", "right", "top"]), (rim, ["left", "right", "top"])):
+        figure = draw_mesh("shape", mesh.points, {mesh.cell_type: mesh.cells}, {**more, **facets})
+        _, *lines = figure.axes[0].collections
+        assert sum(len(line.get_segments()) for line in lines) == 2 + 2 + 4
+        assert [text.get_text().split()[0] for text in figure.legends[0].get_texts()] == names
+    part = draw_mesh("shape", mesh.points, {mesh.cell_type: mesh.cells}, {**rim, "top": facets["top"]})
+    assert [text.get_text() for text in part.legends[0].get_texts()] == ["rim (8)", "top (4)"]
+    assert [len(line.get_segments()) for line in part.axes[0].collections[1:]] == [4, 4]
