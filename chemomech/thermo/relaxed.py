@@ -29,6 +29,9 @@ class Free(AbstractFreeEnergy):
     Args:
         psi: stored energy.
         stress: 1 (hydrostatic tension), 3, 6 or 3 x 3 components in crystal axes [Pa].
+
+    Raises:
+        ConfigError: psi is an energy of finite strain.
     """
 
     name: ClassVar[str] = "free body"
@@ -38,6 +41,9 @@ class Free(AbstractFreeEnergy):
     def __init__(self, psi: AbstractFreeEnergy, stress: Any = None):
         self.psi = psi
         self.stress = symmetric(parse(stress, "Pa", name="Free.stress"))
+
+    def __check_init__(self):
+        require_small(self.psi, "Free")
 
     @property
     def domain(self) -> tuple[float, float] | None:
@@ -55,6 +61,19 @@ class Free(AbstractFreeEnergy):
         return _least(energy, 6)
 
 
+def require_small(psi: AbstractFreeEnergy, where: str) -> None:
+    """Accept energies that are quadratic in strain, whose minimum is one Newton step.
+
+    Raises:
+        ConfigError: psi is an energy of finite strain.
+    """
+    if psi.finite:
+        raise ConfigError(
+            f"{where}: {type(psi).__name__} is an energy of finite strain. Its minimum over strains is not known here; "
+            "give a LinearElastic energy."
+        )
+
+
 class Layer(AbstractFreeEnergy):
     """psi of a flat layer held at an in-plane strain, its faces free:  min over a of  psi(c, strain + a n)
 
@@ -67,7 +86,7 @@ class Layer(AbstractFreeEnergy):
         strain: the strain it is held at, as 1, 3, 6 or 3 x 3 components; those along the normal do not matter [1].
 
     Raises:
-        ConfigError: the normal has no direction.
+        ConfigError: the normal has no direction, or psi is an energy of finite strain.
 
     Source: Khachaturyan, Theory of Structural Transformations in Solids (1983).
     """
@@ -84,6 +103,7 @@ class Layer(AbstractFreeEnergy):
         self.strain = symmetric(strain)
 
     def __check_init__(self):
+        require_small(self.psi, "Layer")
         if checks.is_concrete(self.normal):
             check_direction(self.normal, "Layer.normal")
 

@@ -30,3 +30,9 @@ def test_a_load_works_on_the_misfit():
 )
 def test_gradients(body):
     check_gradient(lambda x: landscape.energy(body(x), ONE, 0.4), 1.0)
+
+
+@pytest.mark.parametrize("kind", [Free, Layer])
+def test_finite_strain_is_refused(kind):
+    with pytest.raises(cm.ConfigError, match="finite strain"):
+        kind(cm.RegularSolution(chi=3.0) + cm.NeoHookean("1 GPa", 0.3))
