@@ -534,9 +534,13 @@ def _require_mesh_file(path: Path, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise FileError(f"Cannot write to {path.parent}: there is no such folder. Choose another file with --out.")
     for file in (path, path.with_suffix(".png")):
-        if file.exists() and not overwrite:
+        try:
+            exists, folder = file.exists(), file.is_dir()
+        except OSError as error:  # a name that is too long
+            raise FileError(f"Cannot write {file}: {error.strerror}. Choose another file with --out.") from None
+        if exists and not overwrite:
             raise FileError(f"{file} exists. Choose another file with --out, or replace it with --overwrite.")
-        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        if folder or not os.access(file if exists else file.parent, os.W_OK):
             raise FileError(f"Cannot write {file}: no permission, or a folder. Choose another file with --out.")
 
 

@@ -275,6 +275,8 @@ def test_mesh_leaves_an_earlier_picture_alone(tmp_path):
     again = invoke("mesh", "disk", "radius=50 nm", "h=20 nm", "--out", tmp_path / "b.msh")
     assert (again.exit_code, "b.png exists" in " ".join(again.output.split())) == (1, True)
     assert [path.name for path in tmp_path.iterdir()] == ["b.png"]
+    long = invoke("mesh", "disk", "radius=50 nm", "h=20 nm", "--out", tmp_path / f"{'x' * 300}.msh")
+    assert (long.exit_code, "Cannot write" in " ".join(long.output.split())) == (1, True)
     (tmp_path / "c.png").mkdir()
     again = invoke("mesh", "disk", "radius=50 nm", "h=20 nm", "--out", tmp_path / "c.msh", "--overwrite")
     assert (again.exit_code, "error" in again.output, (tmp_path / "c.msh").exists()) == (1, True, False)

@@ -146,7 +146,7 @@ def _meshed(
     save: str | PathLike | None,
 ) -> Mesh:
     unit = unit_of(2 * float(radii.max()))
-    inside, _ = sizes(source, h, None, 2 * float(radii.min()))
+    inside, _ = sizes(source, h, None, 2 * float(radii.max()))  # smaller spheres get smaller cells below
     (size,) = in_unit(unit, inside)
     spheres = (np.round(centres / LENGTHS[unit], DIGITS), np.round(radii / LENGTHS[unit], DIGITS))
     necks = _necks(source, *spheres)
