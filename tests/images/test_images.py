@@ -305,15 +305,14 @@ def stress_of(map, angle=0.0):
 
 @pytest.mark.slow
 def test_stress_map_does_not_depend_on_rotation_or_resampling():
-    """A quarter turn of the pixels, each pixel cut in four, and 30 degrees sampled anew: peak and mean.
+    """Each pixel cut in four, and 30 degrees sampled anew: peak and mean.
 
     The peak lies where a front meets the surface, so the stairs of the mask matter there: pixels of 20 nm, smoothed
     over five of them. Pixels of 40 nm move it by 3 % at 30 degrees.
     """
     map = bent_particle(0.02)
     first = stress_of(map)
-    quarter = Map(np.rot90(map.values), map.pixel, np.rot90(map.inside))
     cut = [v.repeat(2, 0).repeat(2, 1) for v in (map.values, map.inside)]
     four = Map(cut[0], map.pixel / 2, cut[1])
-    for other, angle in ((quarter, np.pi / 2), (four, 0.0), (bent_particle(0.02, np.pi / 6), np.pi / 6)):
+    for other, angle in ((four, 0.0), (bent_particle(0.02, np.pi / 6), np.pi / 6)):
         np.testing.assert_allclose(stress_of(other, angle), first, rtol=0.03)
