@@ -139,6 +139,31 @@ class Sum(AbstractFreeEnergy):
         return tuple(term for part in self.parts for term in part.terms())
 
 
+class AbstractWrapped(AbstractFreeEnergy):
+    """An energy that evaluates another one at a changed state, and is in all else what that one is."""
+
+    psi: eqx.AbstractVar[AbstractFreeEnergy]
+
+    @property
+    def name(self) -> str:
+        """The inner energy's column in the ledger."""
+        return self.psi.name
+
+    @property
+    def domain(self) -> tuple[float, float] | None:
+        """The inner energy's domain."""
+        return self.psi.domain
+
+    @property
+    def finite(self) -> bool:
+        """Whether the inner energy is of finite strain."""
+        return self.psi.finite
+
+    def terms(self) -> tuple[AbstractFreeEnergy, ...]:
+        """One wrapped energy per inner part."""
+        return tuple(eqx.tree_at(lambda wrapped: wrapped.psi, self, term) for term in self.psi.terms())
+
+
 class AbstractPotential(eqx.Module):
     """One term of the incremental potential of a time step, as a density on cells or facets.
 

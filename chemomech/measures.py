@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .errors import ChemomechError
 from .fem import assembly
 from .fem.assembly import Term
-from .fem.domain import Domain
+from .fem.domain import Domain, over_cells
 from .fem.slices import across, over_chunks, over_slices
 from .physics.transport import Amount, Storage
 from .problem import (
@@ -76,6 +77,19 @@ class Reaction(eqx.Module):
         force = jax.grad(stored)(here[place]) * problem.load_scale(self.scalar)
         along = self.scalar == "axial" or self.scalar in CURVATURES
         return force / problem.length if along else force
+
+
+def whole_mesh(problem: Problem) -> Domain:
+    """Quadrature over all cells, in the problem's scaled lengths and with its degree."""
+    mesh = problem.mesh
+    points = jnp.asarray(mesh.points / problem.scales.length)
+    return over_cells(mesh, points, np.arange(len(mesh.cells)), problem.degree)
+
+
+def volumes(problem: Problem, domain: Domain) -> Float[Array, "q e"]:
+    """The volume, or area of facets, that each point stands for, with thickness or revolution, in scaled lengths."""
+    width = problem.scales.apply(problem.kinematics).weight(Vector(*domain.x))
+    return jnp.broadcast_to(domain.weight * width, domain.x.shape[1:])
 
 
 # --- kernels: pure functions of (problem, arrays), in scaled numbers ------------------------------------------------

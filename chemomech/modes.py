@@ -11,11 +11,10 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh, splu
 
 from .errors import ConfigError, SolveError
 from .evolution import Evolution
-from .fem.domain import over_cells
+from .measures import volumes, whole_mesh
 from .problem import Problem, State
 from .solve.direct import HostDirect
 from .solve.newton import Newton
-from .tensors import Vector
 
 DEEPER, TRIES = 4.0, 12  # from one shift to the next
 ASIDE = 1e-10  # in units of RT
@@ -153,11 +152,8 @@ def _without_pivoting(matrix: Any) -> Any:
 
 def _mass(problem: Problem) -> csr_matrix:
     """c_max times the integral of N_i N_j over the body for the reduced unknowns of c, zero for the others; scaled."""
-    mesh, n = problem.mesh, len(problem.mesh.points)
-    points = np.asarray(mesh.points / problem.scales.length)
-    cells = over_cells(mesh, points, np.arange(len(mesh.cells)), problem.degree)
-    kinematics = problem.scales.apply(problem.kinematics)
-    volume = np.asarray(cells.weight * kinematics.weight(Vector(*cells.x))) * np.ones(cells.x.shape[1:])
+    n, cells = len(problem.mesh.points), whole_mesh(problem)
+    volume = np.asarray(volumes(problem, cells))
     N = np.broadcast_to(np.asarray(cells.N), (*np.shape(cells.N)[:2], volume.shape[1]))
     sites = float(problem.host.c_max) / problem.scales.of("mol/m^3")
     entries = sites * np.einsum("qke,qle,qe->kle", N, N, volume)

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from ..errors import ChemomechError
 from ..fem.domain import over_facets
 from ..fem.mesh import Mesh
+from ..measures import volumes
 from ..problem import Problem, State
-from ..tensors import Vector
 from ..units import parse
 from . import points
 
@@ -112,8 +112,7 @@ def interface_area(problem: Problem, interface: str) -> float:
     """
     mesh, length = problem.mesh, problem.scales.length
     facets = over_facets(mesh, jnp.asarray(mesh.points / length), mesh.facets(interface), problem.degree)
-    width = problem.scales.apply(problem.kinematics).weight(Vector(*facets.x))
-    return float(jnp.sum(facets.weight * width)) * length**2
+    return float(jnp.sum(volumes(problem, facets))) * length**2
 
 
 def face_curvature(

@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
+from .. import measures
 from ..errors import ChemomechError
-from ..measures import strained_terms
+from ..measures import strained_terms, whole_mesh
 from ..problem import Problem, State, evaluated, stress_at_points
-from ..tensors import Vector
-from .stress import whole_mesh
 
 Region = str | Callable[[np.ndarray], np.ndarray] | None  # a cell set, or which points [m] belong to it
 
@@ -25,9 +24,7 @@ def positions(problem: Problem) -> Float[np.ndarray, "n dim"]:
 
 def volumes(problem: Problem) -> Float[np.ndarray, " n"]:
     """The volume that each point stands for, with the thickness or revolution of a plane mesh [m^3]."""
-    cells = whole_mesh(problem)
-    weight = cells.weight * problem.scales.apply(problem.kinematics).weight(Vector(*cells.x))
-    return np.broadcast_to(np.asarray(weight), cells.x.shape[1:]).ravel() * problem.scales.length**3
+    return np.ravel(measures.volumes(problem, whole_mesh(problem))) * problem.scales.length**3
 
 
 def values(problem: Problem, nodal: Float[np.ndarray, " n"]) -> Float[np.ndarray, " points"]:

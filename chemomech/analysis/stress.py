@@ -9,24 +9,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..errors import ChemomechError
-from ..fem.domain import Domain, over_cells
+from ..measures import volumes, whole_mesh
 from ..problem import Problem, State, evaluated, stress_at_points
-from ..tensors import Vector
-
-
-def whole_mesh(problem: Problem) -> Domain:
-    """Quadrature over all cells, in the problem's scaled lengths and with its degree."""
-    mesh = problem.mesh
-    points = jnp.asarray(mesh.points / problem.scales.length)
-    return over_cells(mesh, points, np.arange(len(mesh.cells)), problem.degree)
 
 
 @eqx.filter_jit
 def integrals(problem: Problem, values: Float[Array, " n"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Integral of a nodal field over the body, and the volume of the body, in scaled lengths."""
     cells = whole_mesh(problem)
-    kinematics = problem.scales.apply(problem.kinematics)
-    weight = jnp.broadcast_to(cells.weight * kinematics.weight(Vector(*cells.x)), cells.x.shape[1:])
+    weight = volumes(problem, cells)
     return jnp.sum(weight * cells.at_points(values[None])[0][0]), jnp.sum(weight)
 
 

@@ -7,13 +7,12 @@ from typing import Any
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import Mesh
 from chemomech.geometry.parts import in_unit, refine, sizes
-from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
+from chemomech.geometry.session import Length, group, lengths, mesh_model, require_one_of, session, unit_of
 from chemomech.geometry.sides import (
     drawing,
     match,
     planes,
     require_at_least,
-    require_one_of,
     skin,
 )
 
@@ -105,7 +104,7 @@ def _draw(gmsh: Any, box: tuple, axes: list[tuple[float, float]], radii: tuple[f
 
 def _name(gmsh: Any, box: tuple, body: int) -> dict[str, list[int]]:
     group(gmsh, 3, "solid", [body])
-    named = planes(gmsh, 3, (0.0, 0.0, 0.0), box, 1e-4 * min(box))
+    named = planes(gmsh, 3, (0.0, 0.0, 0.0), box, min(box))
     named["base"], named["top"] = named.pop("zmin"), named.pop("zmax")
     flat = {tag for tags in named.values() for tag in tags}
     named["channels"] = [tag for tag in skin(gmsh, 3, [body])[0] if tag not in flat]

@@ -88,13 +88,13 @@ def _name(gmsh: Any, dim: int, bodies: dict[str, int], half: list[float], height
     for name, body in bodies.items():
         group(gmsh, dim, name, [body])
     bottom, middle, up = heights
-    tolerance = 1e-4 * min(up, *half)
+    thinnest = min(up, *half)
     low, high = [-x for x in half], half
     outer, inner = skin(gmsh, dim, list(bodies.values()))
-    flat = planes(gmsh, dim, (*low, bottom), (*high, up), tolerance)
+    flat = planes(gmsh, dim, (*low, bottom), (*high, up), thinnest)
     level = ("ymin", "ymax") if dim == 2 else ("zmin", "zmax")
     base, top = (flat.pop(name) for name in level)
-    at_middle = on_plane(gmsh, dim - 1, dim - 1, middle, tolerance) if bottom < middle else []
+    at_middle = on_plane(gmsh, dim - 1, dim - 1, middle, thinnest) if bottom < middle else []
     bare = [tag for tag in at_middle if tag in outer]
     sides = [tag for tag in outer if tag not in {*base, *top, *bare}]
     for name, tags in {"top": top, "base": base, "sides": sides, "interface": inner, "bare": bare, **flat}.items():

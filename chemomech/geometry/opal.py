@@ -9,14 +9,13 @@ import numpy as np
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import Mesh
 from chemomech.geometry.parts import in_unit, refine, sizes
-from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, session, unit_of
+from chemomech.geometry.session import Length, group, lengths, mesh_model, on_plane, require_one_of, session, unit_of
 from chemomech.geometry.sides import (
     PLANES,
     drawing,
     match,
     planes,
     require_at_least,
-    require_one_of,
     skin,
 )
 
@@ -169,12 +168,12 @@ def _draw(gmsh: Any, box: tuple, below: float, centres: list, r: float) -> tuple
 def _name(gmsh: Any, box: tuple, below: float, opal: list[int], ground: list[int]) -> dict[str, list[int]]:
     group(gmsh, 3, "opal", opal)
     outer, inner = skin(gmsh, 3, [*opal, *ground])
-    named = planes(gmsh, 3, (0.0, 0.0, -below), box, 1e-4 * min(box))
+    named = planes(gmsh, 3, (0.0, 0.0, -below), box, min(box))
     named["base"], named["top"] = named.pop("zmin"), named.pop("zmax")
     if ground:
         group(gmsh, 3, "substrate", ground)
         named["interface"] = inner
-        level = on_plane(gmsh, 2, 2, 0.0, 1e-4 * min(box))
+        level = on_plane(gmsh, 2, 2, 0.0, min(box))
         named["bare"] = [tag for tag in level if tag in outer]
     flat = {tag for tags in named.values() for tag in tags}
     named["pores"] = [tag for tag in outer if tag not in flat]

@@ -359,4 +359,4 @@ def _quarter(occ: Any, r: float, z: float) -> int:
 
 
 def _axis_and_midplane(gmsh: Any, size: float) -> dict[str, list[int]]:
-    return {name: on_plane(gmsh, 1, axis, 0.0, 1e-4 * size) for axis, name in enumerate(("axis", "midplane"))}
+    return {name: on_plane(gmsh, 1, axis, 0.0, size) for axis, name in enumerate(("axis", "midplane"))}

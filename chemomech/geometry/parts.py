@@ -7,7 +7,7 @@ import numpy as np
 
 from chemomech.errors import MeshError
 from chemomech.fem.mesh import LENGTHS
-from chemomech.geometry.session import Length, group, lengths, on_plane
+from chemomech.geometry.session import Length, group, lengths, on_plane, require_one_of
 
 PARTS = {"whole": (), "half": ("zmin",), "quarter": ("ymin", "zmin"), "octant": ("xmin", "ymin", "zmin")}
 AXES = {"xmin": 0, "ymin": 1, "zmin": 2}
@@ -15,7 +15,6 @@ GROWTH = 0.3  # increase of the element size per distance from where it is fine
 DIGITS = 11  # after the point, in the unit of a model: gmsh amplifies the round-off that tells 6 nm from 6e-9 m
 COARSEST = 0.75  # of the body's smallest extent: gmsh finds no cells in some that are coarser
 SAMPLES = {1: 1000, 2: 300}  # points at most for the distance from a curve, and along each side of a surface
-FLAT = 1e-4  # of the body: how far a face may be from the plane that it lies in
 
 
 def planes_of_symmetry(source: str, part: str, known: tuple[str, ...] = tuple(PARTS)) -> tuple[str, ...]:
@@ -24,8 +23,7 @@ def planes_of_symmetry(source: str, part: str, known: tuple[str, ...] = tuple(PA
     Raises:
         MeshError: there is no such part.
     """
-    if part not in known:
-        raise MeshError(f'{source}: part is "{part}". Try: one of {", ".join(known)}.')
+    require_one_of(source, known, part=part)
     return PARTS[part]
 
 
@@ -61,7 +59,7 @@ def in_unit(unit: str, *values: float) -> list[float]:
 
 def on_planes(gmsh: Any, dim: int, names: tuple[str, ...], size: float) -> dict[str, list[int]]:
     """Entities of the boundary in each of the planes of symmetry of a body of this size."""
-    return {name: on_plane(gmsh, dim - 1, AXES[name], 0.0, FLAT * size) for name in names}
+    return {name: on_plane(gmsh, dim - 1, AXES[name], 0.0, size) for name in names}
 
 
 def name_body(

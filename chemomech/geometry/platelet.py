@@ -41,12 +41,12 @@ def platelet(side: Length, h: Length, edge_h: Length | None = None, save: str | 
 
 
 def _draw(gmsh, length: float) -> None:
-    half, tolerance = length / 2, 1e-4 * length
+    half = length / 2
     face = gmsh.model.occ.addRectangle(-half, -half, 0, length, length)
     gmsh.model.occ.synchronize()
     group(gmsh, 2, "platelet", [face])
     for name, axis, value in (("left", 0, -half), ("right", 0, half), ("bottom", 1, -half), ("top", 1, half)):
-        group(gmsh, 1, name, on_plane(gmsh, 1, axis, value, tolerance))
+        group(gmsh, 1, name, on_plane(gmsh, 1, axis, value, length))
 
 
 def _grade(gmsh, half: float, inside: float, edge: float) -> None:

@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 from chemomech.errors import ChemomechError, MeshError
 from chemomech.fem.mesh import Mesh
 from chemomech.geometry.parts import in_unit, refine, sizes
-from chemomech.geometry.session import Length, group, lengths, mesh_model, session, unit_of
-from chemomech.geometry.sides import drawing, require_at_least, require_one_of, skin
+from chemomech.geometry.session import Length, group, lengths, mesh_model, require_one_of, session, unit_of
+from chemomech.geometry.sides import drawing, require_at_least, skin
 
 SHAPES = ("ball", "box", "disk")
 SAMPLES = 200  # points a grain, by which its centroid is estimated

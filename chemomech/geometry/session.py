@@ -1,7 +1,7 @@
 """One gmsh model, from loading the library to the finished mesh."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import inf
 from os import PathLike
@@ -17,6 +17,7 @@ from chemomech.units import parse
 
 Length = float | str  # metres, or text with a unit such as "40 nm"
 
+FLAT = 1e-4  # of the body: how far a face may be from the plane that it lies in
 PADDING = 1e-6  # of the unit of a model: gmsh makes bounding boxes wider than the shapes, by about a tenth of this
 
 OPTIONS = {
@@ -109,6 +110,17 @@ def lengths(source: str, **values: Length) -> list[float]:
     return found
 
 
+def require_one_of(source: str, known: Iterable[str], **given: str) -> None:
+    """Accept names that are known.
+
+    Raises:
+        MeshError: one is not.
+    """
+    for name, value in given.items():
+        if value not in known:
+            raise MeshError(f"{source}: {name} is '{value}'. Try: {', '.join(known)}.")
+
+
 def group(gmsh: Any, dim: int, name: str, tags: list[int]) -> None:
     """Name entities of one dimension.
 
@@ -122,9 +134,9 @@ def group(gmsh: Any, dim: int, name: str, tags: list[int]) -> None:
     gmsh.model.addPhysicalGroup(dim, tags, name=name)
 
 
-def on_plane(gmsh: Any, dim: int, axis: int, value: float, tolerance: float) -> list[int]:
-    """Entities that lie in the plane where coordinate `axis` equals `value`, as far as gmsh can tell."""
-    tolerance = max(tolerance, PADDING)
+def on_plane(gmsh: Any, dim: int, axis: int, value: float, size: float) -> list[int]:
+    """Entities of a body of this size that lie in the plane where coordinate `axis` equals `value`."""
+    tolerance = max(FLAT * size, PADDING)
     tags = [tag for _, tag in gmsh.model.getEntities(dim)]
     boxes = {tag: gmsh.model.getBoundingBox(dim, tag) for tag in tags}
     return [t for t, b in boxes.items() if max(abs(b[axis] - value), abs(b[axis + 3] - value)) < tolerance]
@@ -183,6 +195,11 @@ def _move(gmsh: Any, outside: Callable) -> None:
 
 
 def keep(path: Path, save: Path) -> None:
+    """Copy a file to where it is wanted.
+
+    Raises:
+        FileError: it cannot be written there.
+    """
     try:
         save.write_bytes(path.read_bytes())
     except OSError as error:

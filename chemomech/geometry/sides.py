@@ -1,13 +1,13 @@
 """What drawn architectures share: refusals, the planes around them, matched sides."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from chemomech.errors import ChemomechError, MeshError
-from chemomech.geometry.session import on_plane
+from chemomech.geometry.session import FLAT, on_plane
 
 PLANES = (("xmin", "xmax"), ("ymin", "ymax"), ("zmin", "zmax"))
 CUT = "the sides of the cell are cut differently and cannot be matched. Try: other lengths."
@@ -39,23 +39,12 @@ def require_at_least(source: str, least: int, **counts: int) -> None:
             raise MeshError(f"{source}: {name} is {value}. Try: a whole number from {least} on.")
 
 
-def require_one_of(source: str, known: Iterable[str], **given: str) -> None:
-    """Accept names that are known.
-
-    Raises:
-        MeshError: one is not.
-    """
-    for name, value in given.items():
-        if value not in known:
-            raise MeshError(f"{source}: {name} is '{value}'. Try: {', '.join(known)}.")
-
-
-def planes(gmsh: Any, dim: int, low: tuple, high: tuple, tolerance: float) -> dict[str, list[int]]:
+def planes(gmsh: Any, dim: int, low: tuple, high: tuple, size: float) -> dict[str, list[int]]:
     """Facet entities in each plane of a box, named xmin, xmax and so on."""
     found = {}
     for axis, ends in enumerate(zip(low, high)):
         for name, value in zip(PLANES[axis], ends):
-            found[name] = on_plane(gmsh, dim - 1, axis, value, tolerance)
+            found[name] = on_plane(gmsh, dim - 1, axis, value, size)
         if set.intersection(*(set(found[name]) for name in PLANES[axis])):
             raise MeshError(f"{gmsh.model.getCurrent()}: the shape is too thin for its length. Try: a thicker one.")
     return found
@@ -82,7 +71,7 @@ def match(gmsh: Any, dim: int, axis: int, low: list[int], high: list[int], lengt
     for tag in high:
         distance = [np.abs(place(tag, 0.0) - other).max() for other in wanted]
         order.append(int(np.argmin(distance)) if distance else -1)
-        if not distance or min(distance) > 1e-4 * length:
+        if not distance or min(distance) > FLAT * length:
             raise MeshError(f"{source}: {CUT}")
     if sorted(order) != list(range(len(low))):
         raise MeshError(f"{source}: {CUT}")

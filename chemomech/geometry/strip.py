@@ -5,6 +5,7 @@ from os import PathLike
 from chemomech.fem.mesh import Mesh
 from chemomech.geometry.parts import in_unit, name_body, refine, sizes
 from chemomech.geometry.session import Length, lengths, mesh_model, on_plane, session, unit_of
+from chemomech.geometry.sides import match
 
 
 def strip(
@@ -40,11 +41,10 @@ def strip(
         face = gmsh.model.occ.addRectangle(0, 0, 0, x, y)
         gmsh.model.occ.synchronize()
         places = {"left": (0, 0.0), "right": (0, x), "bottom": (1, 0.0), "top": (1, y)}
-        sets = {name: on_plane(gmsh, 1, axis, at, 1e-4 * min(x, y)) for name, (axis, at) in places.items()}
+        sets = {name: on_plane(gmsh, 1, axis, at, min(x, y)) for name, (axis, at) in places.items()}
         name_body(gmsh, 2, "strip", [face], sets)
         if periodic:
-            shift = [1, 0, 0, x, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
-            gmsh.model.mesh.setPeriodic(1, sets["right"], sets["left"], shift)
+            match(gmsh, 2, 0, sets["left"], sets["right"], x)
         edges = [tag for name, tags in sets.items() if not periodic or name in ("bottom", "top") for tag in tags]
         refine(gmsh, [(1, edges, fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)

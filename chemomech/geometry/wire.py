@@ -8,6 +8,7 @@ from chemomech.errors import MeshError
 from chemomech.fem.mesh import Mesh
 from chemomech.geometry.parts import in_unit, name_body, on_planes, planes_of_symmetry, refine, sizes
 from chemomech.geometry.session import Length, lengths, mesh_model, on_plane, session, unit_of
+from chemomech.geometry.sides import match
 
 
 def rod(
@@ -111,7 +112,7 @@ def rod_section(
         face = gmsh.model.occ.addRectangle(0, 0, 0, r, z)
         gmsh.model.occ.synchronize()
         places = {"axis": (0, 0.0), "midplane": (1, 0.0), "end": (1, z)}
-        sets = {name: on_plane(gmsh, 1, axis, at, 1e-4 * min(r, z)) for name, (axis, at) in places.items()}
+        sets = {name: on_plane(gmsh, 1, axis, at, min(r, z)) for name, (axis, at) in places.items()}
         side = name_body(gmsh, 2, "wire", [face], sets, rest="side")
         refine(gmsh, [(1, side + sets["end"], fine)], size)
         return mesh_model(gmsh, 2, size, unit, save)
@@ -146,8 +147,7 @@ def _wire(
         sets |= {"zmin" if names else "start": [start], "end": [end]}
         side = name_body(gmsh, 3, "wire", [body], sets, rest="side")
         if periodic:
-            shift = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, long, 0, 0, 0, 1]
-            gmsh.model.mesh.setPeriodic(2, [end], [start], shift)
+            match(gmsh, 3, 2, [start], [end], long)
         reacting = side if periodic else [*side, end, *sets.get("start", [])]
         refine(gmsh, [(2, reacting, fine)], size)
         return mesh_model(gmsh, 3, size, unit, save)

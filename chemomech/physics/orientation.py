@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ..density import AbstractFreeEnergy, Local, PerCell, Scalar
+from ..density import AbstractFreeEnergy, AbstractWrapped, Local, PerCell, Scalar
 from ..errors import ConfigError
 from ..tensors import add, entry, mul
 from ..units import param
@@ -116,7 +116,7 @@ class Orientation(eqx.Module):
         return s.rotated(self.matrix)
 
 
-class Oriented(AbstractFreeEnergy):
+class Oriented(AbstractWrapped):
     """psi(R^T grad c, R^T H R, ...): an energy written in crystal axes, at a point of a turned crystal
 
     Args:
@@ -133,24 +133,5 @@ class Oriented(AbstractFreeEnergy):
         self.psi = psi
         self.orientation = Orientation(angle, axes, rotation)
 
-    @property
-    def name(self) -> str:
-        """The inner energy's column in the ledger."""
-        return self.psi.name
-
-    @property
-    def domain(self) -> tuple[float, float] | None:
-        """The inner energy's domain."""
-        return self.psi.domain
-
-    @property
-    def finite(self) -> bool:
-        """Whether the inner energy is."""
-        return self.psi.finite
-
     def __call__(self, s: Local) -> Scalar:
         return self.psi(self.orientation.crystal(s))
-
-    def terms(self) -> tuple[AbstractFreeEnergy, ...]:
-        """One oriented energy per inner part."""
-        return tuple(eqx.tree_at(lambda oriented: oriented.psi, self, term) for term in self.psi.terms())

@@ -7,7 +7,7 @@ from typing import Any
 
 import equinox as eqx
 
-from ..density import AbstractFreeEnergy, Local, Scalar
+from ..density import AbstractFreeEnergy, AbstractWrapped, Local, Scalar
 from ..errors import ConfigError
 from ..tensors import Sym, Tensor, Vector
 from .eigenstrain import as_sym, symmetric
@@ -27,7 +27,7 @@ def _strain(value: Any) -> Any:
     return value if isinstance(value, AbstractStrainField) else symmetric(value)
 
 
-class Strained(AbstractFreeEnergy):
+class Strained(AbstractWrapped):
     """psi(eps - eps_pre): an energy whose stress-free state is strained, in the axes in which it is written
 
     Around an `Oriented` energy the strain is in laboratory axes, within it in crystal axes. A film that grew on a
@@ -52,23 +52,9 @@ class Strained(AbstractFreeEnergy):
                 "a `swelling` with another c_ref."
             )
 
-    @property
-    def name(self) -> str:
-        """The inner energy's column in the ledger."""
-        return self.psi.name
-
-    @property
-    def domain(self) -> tuple[float, float] | None:
-        """The inner energy's domain."""
-        return self.psi.domain
-
     def __call__(self, s: Local) -> Scalar:
         if isinstance(self.strain, AbstractStrainField):
             strain = self.strain(s.x)
         else:
             strain = as_sym(self.strain)
         return self.psi(s.replace(H=s.H - Tensor(*(e for row in strain.rows() for e in row))))
-
-    def terms(self) -> tuple[AbstractFreeEnergy, ...]:
-        """One strained energy per inner part."""
-        return tuple(eqx.tree_at(lambda strained: strained.psi, self, term) for term in self.psi.terms())

@@ -71,7 +71,6 @@ def test_stress_of_an_edge():
     found, expected = stress[:3].sum(0) / 3, hydrostatic(x)
     seen = (np.hypot(*x) >= 2 * CORE) & (np.abs(x).max(0) < 5 * CORE)
     strong = seen & (np.abs(expected) > 0.1 * np.abs(expected).max())
-    print(np.abs(found / expected - 1)[strong].max(), np.abs(found - expected)[seen].max() / np.abs(expected).max())
     np.testing.assert_allclose(found[strong], expected[strong], rtol=0.03)
     np.testing.assert_allclose(found[seen], expected[seen], atol=0.005 * np.abs(expected).max())
 
@@ -91,7 +90,6 @@ def test_lithium_around_an_edge():
     state = cm.solve_static(problem, problem.state(c=C0), newton)
     expected = np.array([filling(v) for v in hydrostatic(mesh.points.T)])
     peak = expected.max()
-    print(state.c.max(), peak, np.abs(state.c - expected).max() / peak)
     assert state.c.max() == pytest.approx(peak, rel=0.02)
     inner = np.hypot(*mesh.points.T) < 15 * CORE
     assert np.abs(state.c - expected)[inner].max() < 0.02 * peak
