@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg import eigh
 from scipy.sparse import block_array, csc_matrix, csr_matrix
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh, splu
 
@@ -18,6 +19,7 @@ from .solve.newton import Newton
 
 DEEPER, TRIES = 4.0, 12  # from one shift to the next
 ASIDE = 1e-10  # in units of RT
+BLOCK, ROUNDS = 4, 400  # vectors more than asked for, and iterations at most
 
 
 class Modes(NamedTuple):
@@ -134,8 +136,8 @@ class _Pencil(NamedTuple):
         try:
             size = min(max(2 * count + 1, 20), directions)
             values, vectors = eigsh(stiffness, count, mass, sigma=shift, OPinv=inverse, v0=start, ncv=size)
-        except ArpackError as error:
-            raise SolveError(f"The softest modes cannot be found: {error}.") from error
+        except ArpackError:  # many equal eigenvalues, as without gradient energy, leave Lanczos no second direction
+            return _by_subspace(factor.solve, stiffness, mass, min(count + BLOCK, directions), count)
         return values, vectors
 
     def composition(self, vector: Float[np.ndarray, " N"]) -> Float[np.ndarray, " n"]:
@@ -143,6 +145,24 @@ class _Pencil(NamedTuple):
         lift, k = self.problem.lift, self.problem.fields.index("c")
         nodal = np.asarray(lift.increment(vector[: lift.size]))
         return nodal.reshape(len(self.problem.fields), -1)[k]
+
+
+def _by_subspace(solve: Any, stiffness: Any, mass: Any, size: int, count: int) -> tuple[Any, Any]:
+    """Eigenvalues next to the shift by inverse iteration on a block of vectors.
+
+    Raises:
+        SolveError: they do not settle.
+    """
+    block = np.random.default_rng(1).normal(size=(mass.shape[0], size))
+    before = np.full(count, np.inf)
+    for _ in range(ROUNDS):
+        block, _ = np.linalg.qr(solve(mass @ block))
+        values, turn = eigh(block.T @ (stiffness @ block), block.T @ (mass @ block))
+        block = block @ turn
+        if np.all(np.abs(values[:count] - before) <= 1e-10 * np.abs(values).max()):
+            return values[:count], block[:, :count]
+        before = values[:count]
+    raise SolveError("The softest modes cannot be found: they do not settle. Try: fewer of them.")
 
 
 def _without_pivoting(matrix: Any) -> Any:
