@@ -66,6 +66,7 @@ class Evolution:
         ones = jnp.ones((len(problem.fields), len(problem.mesh.points)))
         self._sites = float(self._call(content, ones)) if "c" in problem.fields else 0.0
         self._balance = problem.balance()
+        self._domain = problem.domain  # asked for in every iteration
 
     @functools.cached_property
     def _parts(self) -> FieldParts:
@@ -184,7 +185,7 @@ class Evolution:
 
     def limit(self, x, dx) -> float:
         """Largest step that keeps c inside its domain at nodes and quadrature points."""
-        bounds = self.problem.domain
+        bounds = self._domain
         if bounds is None or "c" not in self.problem.fields:
             return 1.0
         return float(self._call(step_limit, x, dx, np.array(bounds)))
