@@ -35,14 +35,15 @@ def inverse_opal(
     cells_x: int = 1,
     cells_y: int = 1,
     open_top: bool = False,
+    open_base: bool = False,
     substrate: Length | None = None,
     pore_h: Length | None = None,
     save: str | PathLike | None = None,
 ) -> Mesh:
     """Tetrahedra of the solid around fcc pores, on a flat base z = 0; one layer is a monolayer.
 
-    The lowest pores have their centres at z = a / sqrt(8), where pores that touch one another touch the base, layers
-    lie a / 2 apart. Pores overlap for a radius above a / sqrt(8) = 0.3536 a, with windows between them (and in the base
+    The lowest pores have their centres at z = a / sqrt(8), where pores that touch one another touch the base, or at
+    z = 0 (`open_base`: what stands on the base are the necks between them); layers lie a / 2 apart. Pores overlap for a radius above a / sqrt(8) = 0.3536 a, with windows between them (and in the base
     and the closed top); at a / sqrt(6) = 0.408 a the solid falls apart. Cell sets opal and, with a substrate,
     substrate; facet sets pores, base (lowest face), top, and the sides xmin, xmax, ymin, ymax; interface, and bare
     where pores open to the substrate.
@@ -58,6 +59,7 @@ def inverse_opal(
         cells_x: number of cells along x.
         cells_y: number of cells along y.
         open_top: whether the solid ends at the middle of the uppermost pores instead of a / sqrt(8) above.
+        open_base: whether it begins at the middle of the lowest pores instead of a / sqrt(8) below.
         substrate: height of a substrate below the base [m].
         pore_h: edge length to aim at on the pores [m]; `h` if not given.
         save: file for the .msh, in the unit `unit_of` the longest side.
@@ -72,12 +74,15 @@ def inverse_opal(
     require_at_least("inverse_opal", 1, layers=layers, cells_x=cells_x, cells_y=cells_y)
     require_one_of("inverse_opal", SIDES, sides=sides)
     _require_solid(radius / a)
+    ends = (open_top, open_base)
+    if layers == 1 and all(ends):
+        raise MeshError("inverse_opal: one layer that is open at top and base has no height. Try: layers = 2.")
     period = a / 2 if sides == "mirror" else a
     unit = unit_of(period * max(cells_x, cells_y))
     inside, near = sizes("inverse_opal", h, pore_h, period, "pore_h")
-    box = tuple(in_unit(unit, period * cells_x, period * cells_y, height(a, layers, open_top)))
+    box = tuple(in_unit(unit, period * cells_x, period * cells_y, height(a, layers, *ends)))
     pitch, pore, ground_height, size, fine = in_unit(unit, a, radius, below, inside, near)
-    centres = _centres(pitch, pore, layers, box)
+    centres = _centres(pitch, pore, layers, box, open_base)
     with session("inverse_opal") as gmsh:
         with drawing("inverse_opal"):
             opal, ground = _draw(gmsh, box, ground_height, centres, pore)
@@ -97,27 +102,28 @@ def inverse_opal(
         return mesh_model(gmsh, 3, size, unit, save)
 
 
-def height(a: float, layers: int, open_top: bool = False) -> float:
+def height(a: float, layers: int, open_top: bool = False, open_base: bool = False) -> float:
     """Height of the opal [m]."""
-    return a * (TOUCH + (layers - 1) / 2 + (0 if open_top else TOUCH))
+    return a * ((layers - 1) / 2 + TOUCH * (2 - open_top - open_base))
 
 
-def solid_volume(a: float, r: float, layers: int, open_top: bool = False) -> float:
+def solid_volume(a: float, r: float, layers: int, open_top: bool = False, open_base: bool = False) -> float:
     """Volume of the solid in one period a x a [m^3]: the box without the spheres, lenses counted once.
 
     Args:
         a: lattice parameter [m].
         r: radius of the pores [m], below a / sqrt(6): no three overlap.
         layers: number of layers.
-        open_top: whether the uppermost pores are cut through their middle.
+        open_top, open_base: whether the uppermost and the lowest pores are cut through their middle.
     """
     d = 2 * TOUCH * a
     sphere, cap = 4 / 3 * pi * r**3, _cap(r, TOUCH * a)
     lens = 2 * _cap(r, d / 2)
-    halves = 0.5 if open_top else 0.0  # of the uppermost layer
-    pores = 2 * layers * sphere - 2 * cap - 2 * (halves * sphere if open_top else cap)
-    lenses = 4 * (layers - halves) + 8 * (layers - 1)  # in a layer, and between layers
-    return a**2 * height(a, layers, open_top) - pores + lenses * lens
+    cuts = open_top + open_base
+    whole = layers - cuts / 2
+    pores = 2 * (whole * sphere - (2 - cuts) * cap)
+    lenses = 4 * whole + 8 * (layers - 1)  # in a layer, and between layers
+    return a**2 * height(a, layers, open_top, open_base) - pores + lenses * lens
 
 
 def _cap(r: float, distance: float) -> float:
@@ -139,7 +145,9 @@ def _require_solid(ratio: float) -> None:
         )
 
 
-def _centres(a: float, r: float, layers: int, box: tuple[float, float, float]) -> list[tuple[float, float, float]]:
+def _centres(
+    a: float, r: float, layers: int, box: tuple[float, float, float], open_base: bool = False
+) -> list[tuple[float, float, float]]:
     """Centres of the pores that reach into the box."""
     counts = [int(np.ceil(2 * side / a)) for side in box[:2]]
     found = []
@@ -148,7 +156,7 @@ def _centres(a: float, r: float, layers: int, box: tuple[float, float, float]) -
             for j in range(-1, counts[1] + 2):
                 x, y = i * a / 2, j * a / 2
                 if (i + j + k) % 2 == 0 and -r < x < box[0] + r and -r < y < box[1] + r:
-                    found.append((x, y, a * (TOUCH + k / 2)))
+                    found.append((x, y, a * (k / 2 + (0 if open_base else TOUCH))))
     return found
 
 

@@ -61,6 +61,53 @@ def test_a_run_by_its_boundary_values(linear, which):
     assert float(jax.jvp(value, (values,), (slope,))[1]) == pytest.approx(float(slope @ slope), rel=1e-7)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("linear", [cm.HostDirect(), cm.Krylov()], ids=lambda linear: type(linear).__name__)
+def test_a_run_by_the_constants_of_its_facets(linear):
+    """Exchange currents of two sides, what wets a third, the surface stress of the fourth: order 2 by each alone."""
+    energies = [
+        cm.RegularSolution(chi=2.5), cm.GradientEnergy(1e-2),
+        cm.LinearElastic.isotropic(100.0, 0.3, cm.Vegard(0.02, c_ref=0.2)),
+    ]  # fmt: skip
+    problem = cm.Problem.build(
+        rectangle(1.0, 1.0, SIDE, SIDE), host=cm.Host.dimensionless(), scales=cm.Scales.unit(),
+        potentials=[
+            cm.Stored(energies), cm.Storage(), cm.Diffusion(1.0),
+            cm.ButlerVolmer(cm.SymmetricExchange(1.0), V0=0.0, on="left"),
+            cm.ButlerVolmer(cm.SymmetricExchange(0.2), V0=0.0, on="right"),
+            cm.Wetting([0.01, -0.01], on="top"), cm.SurfaceStress(0.5, on="bottom"),
+        ],
+    )  # fmt: skip
+    newton, C = cm.Newton(linear=linear, test=cm.UpdateTest(1e-10)), 3600.0
+    protocol = cm.Protocol([cm.Discharge(c_rate=C, until={"soc": 0.4}), cm.Rest(until={"time": 0.1})])
+    places = {
+        "left": lambda p: p.potentials[3].exchange.k0, "right": lambda p: p.potentials[4].exchange.k0,
+        "wetting": lambda p: p.potentials[5].psi.gamma, "surface stress": lambda p: p.potentials[6].psi.tau,
+    }  # fmt: skip
+    base = {name: jnp.asarray(place(problem), float) for name, place in places.items()}
+
+    def run(given, steps=None):
+        changed = eqx.tree_at(lambda p: [place(p) for place in places.values()], problem, [given[k] for k in places])
+        state = problem.state(c=lambda x: 0.2 + 0.05 * x[:, 1])
+        return cm.simulate(changed, state, protocol, newton=newton, frames=0, replay=steps)
+
+    first = run(base)
+
+    def value(given):
+        found = run(given, first.steps)
+        return found.free_energy[-1] + jnp.sum(found.voltage) + found.time[-1] + 10.0 * jnp.mean(found.final.c**3)
+
+    slope = jax.grad(value)(base)
+    still = jax.tree.map(jnp.zeros_like, base)
+    for name, number in base.items():
+        direction = still | {name: 0.1 * number}
+        assert abs(float(jnp.sum(slope[name] * direction[name]))) > 1e-5, name
+        found = cm.taylor_test(value, base, slope, direction=direction, size=0.1, levels=2)
+        print(name, found)
+        assert found.error < 1e-7, name
+        assert found.orders[1] >= 1.95 or found.remainders[1, 0] < 1e-9, name
+
+
 def bar(pull=0.0) -> cm.Problem:
     """Held on the left, pulled at the right by constraint 1."""
     return cm.Problem.build(
