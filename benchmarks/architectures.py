@@ -6,8 +6,9 @@ Counts: GMRES iterations to 1e-6 of the coupled step (c, mu, u; chi 3, 5 % chang
 transposed, with the right-hand side of `krylov_counts`, from a state of two phases and from a wave of small amplitude,
 for 0.03 and 0.3 of the growth time of the fastest wave without strain; a wire and an opal of tetrahedra, a film of
 triangles on a rigid base. Relief: mean von Mises stress above half a lattice parameter over that of a flat film, at
-full lithiation on a rigid base, open at the top, and the conjugate gradients that it took; of a quarter of the period,
-a ribbon of six periods that is free at both sides, and an island of four by four.
+full lithiation on a rigid base, two lattice parameters high, with the lowest and uppermost pores cut in half, and the
+conjugate gradients that it took; of a quarter of the period, a ribbon of six periods that is free at both sides, and an
+island of four by four.
 """
 
 import argparse
@@ -88,19 +89,20 @@ def settled(evolution: cm.Evolution, state: cm.State, dt: float) -> cm.State:
 def relief(coarse: float) -> list[dict]:
     """One row an opal."""
     quarter = {"sides": "mirror"}
-    shapes = [("period", r, 5, quarter) for r in ((0.36, 0.34, 0.30) if coarse == 1.0 else (0.36, 0.30))]
+    shapes = [("period", r, quarter) for r in ((0.36, 0.34, 0.30) if coarse == 1.0 else (0.36, 0.30))]
     if coarse == 1.0:
         shapes += [
-            ("ribbon, 6 periods wide", 0.36, 4, {"sides": "ribbon", "cells_y": 6}),
-            ("island, 4 x 4 periods", 0.36, 4, {"sides": "island", "cells_x": 4, "cells_y": 4}),
+            ("ribbon, 6 periods wide", 0.36, {"sides": "ribbon", "cells_y": 6}),
+            ("island, 4 x 4 periods", 0.36, {"sides": "island", "cells_x": 4, "cells_y": 4}),
         ]
     return [_relief(*shape, coarse) for shape in shapes]
 
 
-def _relief(name: str, r: float, layers: int, sides: dict, coarse: float) -> dict:
+def _relief(name: str, r: float, sides: dict, coarse: float) -> dict:
     period = sides["sides"] == "mirror"
     began = time.perf_counter()
-    mesh = geometry.inverse_opal(A, r * A, 0.08 * A * coarse, layers=layers, open_top=True, **sides)
+    h = (0.08 if period else 0.1) * A * coarse
+    mesh = geometry.inverse_opal(A, r * A, h, layers=5, open_top=True, open_base=True, **sides)
     meshed = time.perf_counter() - began
     held = [cm.Fixed("u", on="base")]
     if period:

@@ -16,7 +16,7 @@ from .modes import Modes, softest_modes, unstable_modes
 from .physics import *  # noqa: F403
 from .physics import __all__ as _physics
 from .problem import Problem, State
-from .protocol import Charge, Closed, Discharge, Hold, Protocol, Rest
+from .protocol import Charge, Closed, Discharge, Hold, Protocol, Rest, Staircase
 from .run import Observer, Solution
 from .simulate import simulate
 from .solve.auto import Auto
@@ -34,7 +34,7 @@ __all__ = [
     "Closed", "ConfigError", "Course", "Discharge", "ErrorControl", "Evolution", "FileError", "Fixed", "Hold", "Host",
     "HostDirect", "Krylov", "Local", "Member", "Mesh", "MeshError", "Modes", "Newton", "Observer", "PerCell",
     "Periodic", "Pinned", "Problem", "Protocol", "Reaction", "Rest", "Round", "Scales", "Solution", "SolveError",
-    "State", "Sum",
+    "Staircase", "State", "Sum",
     "Taylor", "Tied", "UnitError", "UpdateTest", "design", "directional_derivative", "gradients",
     "hessian_vector_product", "materials", "param", "simulate", "simulate_ensemble",
     "softest_modes", "solve_equilibrium", "solve_static", "taylor_test", "unstable_modes", *_physics,

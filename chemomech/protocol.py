@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -42,6 +43,10 @@ class AbstractStep(eqx.Module):
     def stops(self) -> dict[str, float]:
         """Stop events by name, in SI."""
         return dict(self.until)
+
+    def parts(self) -> tuple[AbstractStep, ...]:
+        """The steps that it stands for: itself."""
+        return (self,)
 
 
 class _Current(AbstractStep):
@@ -156,6 +161,59 @@ class Hold(AbstractStep):
         _require_stop(self, ("time", "soc", "current", "c_rate"))
 
 
+def _given(unit: str, name: str) -> Any:
+    def convert(value: Any) -> float:
+        if isinstance(value, jax.core.Tracer):
+            raise ConfigError(
+                f"Staircase.{name} decides how many stairs there are: nothing is differentiated by it. Give the protocol "
+                "its Hold steps instead, and differentiate by their voltages."
+            )
+        return float(parse(value, unit, name=f"Staircase.{name}"))
+
+    return convert
+
+
+class Staircase(AbstractStep):
+    """A voltage that goes up or down by stairs, as in cyclic voltammetry: a `Hold` for each.
+
+    V_k = start + (stop - start) k/n for k = 1 ... n, each for  |stop - start|/(n rate),  with  n = |stop - start|/rise.
+
+    Args:
+        start: voltage before the first stair [V].
+        stop: voltage of the last [V].
+        rate: mean slope [V/s].
+        rise: height of a stair, at most [V].
+
+    Raises:
+        ConfigError: start and stop are the same, or rate or rise is not positive.
+    """
+
+    start: float = eqx.field(converter=_given("V", "start"), metadata={"unit": "V"})
+    stop: float = eqx.field(converter=_given("V", "stop"), metadata={"unit": "V"})
+    rate: float = eqx.field(converter=_given("V/s", "rate"), metadata={"unit": "V/s"})
+    rise: float = eqx.field(default=5e-3, converter=_given("V", "rise"), metadata={"unit": "V"})
+    until: ClassVar[tuple] = ()
+    kind: ClassVar[str] = "staircase"
+
+    def __check_init__(self):
+        for name in ("rate", "rise"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"Staircase.{name} = {getattr(self, name):g} must be positive.")
+        if not abs(self.stop - self.start) > 0:
+            raise ConfigError(f"Staircase: start and stop are both {self.start:g} V. Use Hold for a constant voltage.")
+
+    def drive(self, one_c: float) -> tuple[str, Number]:
+        """The voltage of the last stair."""
+        return "value", self.stop
+
+    def parts(self) -> tuple[AbstractStep, ...]:
+        """One `Hold` a stair."""
+        way = self.stop - self.start
+        count = max(1, math.ceil(abs(way) / self.rise - 1e-9))
+        each = abs(way) / (count * self.rate)
+        return tuple(Hold(self.start + way * k / count, {"time": each}) for k in range(1, count + 1))
+
+
 class Closed(AbstractStep):
     """A closed system evolves by itself; there is no voltage and no current.
 
@@ -174,10 +232,14 @@ class Closed(AbstractStep):
         _require_stop(self, ("time",))
 
 
-class Protocol(eqx.Module):
-    """A sequence of steps."""
+def _in_turn(steps: Any) -> tuple[AbstractStep, ...]:
+    return tuple(part for step in steps for part in (step.parts() if isinstance(step, AbstractStep) else (step,)))
 
-    steps: tuple[AbstractStep, ...] = eqx.field(converter=tuple)
+
+class Protocol(eqx.Module):
+    """A sequence of steps; one that stands for several is written out."""
+
+    steps: tuple[AbstractStep, ...] = eqx.field(converter=_in_turn)
 
     def check(self, soc: float, *, has_voltage: bool) -> None:
         """Refuse stop events that cannot be reached from the state of charge at the start.

@@ -84,6 +84,16 @@ def test_defaults_are_written_out(small, tmp_path):
     assert again.tree == config.build(config.build(text).tree).tree
 
 
+def test_a_staircase_of_a_config_is_written_as_it_was_read(tmp_path):
+    steps = [{"kind": "Staircase", "start": "3.5 V", "stop": "3.4 V", "rate": "0.1 mV/s", "rise": "20 mV"}]
+    made = config.build(tree(protocol=steps))
+    assert [step.kind for step in made.protocol.steps] == ["hold"] * 5
+    again = config.build(tomllib.loads(config.text_for(made, tmp_path)))
+    assert again.protocol == made.protocol
+    with pytest.raises(ConfigError, match=r'protocol\[0\].rate = 0.1 has a missing unit. Write "0.1 V/s"'):
+        config.build(tree(protocol=[dict(steps[0], rate=0.1)]))
+
+
 def test_lists_of_energies_are_sums():
     parts = [{"kind": "RegularSolution", "chi": 0}, {"kind": "GradientEnergy", "kappa": "1 J/m"}]
     psi = parsed({"kind": "Stored", "psi": parts}).psi
