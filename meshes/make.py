@@ -5,6 +5,7 @@ from pathlib import Path
 
 from chemomech.geometry import (
     crystal_platelet,
+    ellipsoid,
     ellipsoid_section,
     inverse_opal,
     nanowire,
@@ -23,6 +24,7 @@ MESHES = {
     "lixv2o5_ellipsoid": lambda save: ellipsoid_section(a=100e-9, b=100e-9, h=4e-9, save=save),
     "particle_section": lambda save: ellipsoid_section(a=3e-6, b=3e-6, h=0.35e-6, save=save),
     "particle_section_fine": lambda save: ellipsoid_section(a=3e-6, b=3e-6, h=0.15e-6, save=save),
+    "sphere_quarter": lambda save: ellipsoid(a=22e-9, b=22e-9, c=22e-9, h=3.5e-9, part="quarter", save=save),
     "bent_nanowire": lambda save: nanowire(
         width=50e-9, length=400e-9, h=12e-9, bend_radius=250e-9, part="quarter", save=save
     ),

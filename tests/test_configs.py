@@ -39,7 +39,7 @@ def test_results_are_complete(results, name):
     """History with units, fields, pictures, restart, summary and a self-contained report."""
     folder = results(name)
     history = read_history(folder / "history.csv")
-    columns = COLUMNS - {"elastic energy [J]"} if name == "core_shell" else COLUMNS  # it has no strain
+    columns = COLUMNS - {"elastic energy [J]"} if name in ("core_shell", "small_sphere") else COLUMNS  # no strain
     assert set(history) >= columns
     assert all(np.isfinite(history[name]).all() for name in columns - {"voltage [V]"})
     assert json.loads((folder / "summary.json").read_text())["status"] == "finished"
@@ -102,10 +102,47 @@ def test_wetted_edges_fill_first_and_nucleate_nothing(results):
         assert c[from_side > 0.4].min() < 0.15
 
 
+def last_fields(folder):
+    return meshio.read(max((folder / "fields").glob("*.vtu")))
+
+
+def test_a_small_sphere_has_less_contrast(results):
+    """0.462 at 44 nm on fine meshes, 0.71 in a large body."""
+    h = read_history(results("small_sphere") / "history.csv")
+    assert h["c max [-]"][-1] - h["c min [-]"][-1] == pytest.approx(0.46, abs=0.02)
+
+
+def test_peaks_of_a_voltammogram_are_those_of_the_strained_film(results):
+    """Down and up the charge of the stairs peaks at the shift by strain, and what goes in comes out."""
+    h = read_history(results("film_voltammetry") / "history.csv")
+    soc = np.interp(300.0 * np.arange(19), h["time [s]"], h["soc [-]"])
+    voltage = 3.059 - 0.007 * np.array([*range(1, 10), *range(8, -1, -1)])
+    down, up = np.diff(soc)[:9], -np.diff(soc)[9:]
+    shift = 2 * 70e9 / 0.7 * 0.02 * 0.01 / (96485.33212 * 1.853e4)
+    assert voltage[np.argmax(down)] - shift == pytest.approx(3.0, abs=0.011)
+    assert voltage[9 + np.argmax(up)] - shift == pytest.approx(3.0, abs=0.011)
+    assert abs(soc[-1] - soc[0]) < 0.05
+
+
+def test_pores_push_lithium_away(results):
+    """What it gains where the pores stretch the solid it loses where they squeeze it; half way it is nearly uniform."""
+    h = read_history(results("inverse_opal") / "history.csv")
+    np.testing.assert_allclose(h["soc [-]"], 0.5, atol=1e-10)
+    c = last_fields(results("inverse_opal")).point_data["c"]
+    assert 0.01 < np.std(c) < 0.05
+
+
+def test_lithium_gathers_below_the_half_plane(results):
+    """Where the line stretches the host; 0.55 with a reservoir (`verification/test_dislocations.py`), here less."""
+    fields = last_fields(results("dislocation"))
+    c, y = fields.point_data["c"], fields.points[:, 1]
+    assert 0.48 < c.max() < 0.55
+    assert y[np.argmax(c)] < 0 < y[np.argmin(c)]
+
+
 def test_a_shell_closes_around_a_poor_core(results):
     """All of the surface is rich half way, the middle still near the binodal."""
-    last = max((results("core_shell") / "fields").glob("*.vtu"))
-    fields = meshio.read(last)
+    fields = last_fields(results("core_shell"))
     x = fields.points[:, :2] / np.ptp(fields.points[:, :2], axis=0) - 0.5
     rim, c = np.abs(x).max(axis=1) > 0.499, fields.point_data["c"]
     assert c[rim].min() > 0.5
