@@ -165,8 +165,8 @@ def _given(unit: str, name: str) -> Any:
     def convert(value: Any) -> float:
         if isinstance(value, jax.core.Tracer):
             raise ConfigError(
-                f"Staircase.{name} decides how many stairs there are: nothing is differentiated by it. Give the protocol "
-                "its Hold steps instead, and differentiate by their voltages."
+                f"Staircase.{name} decides how many stairs there are: nothing is differentiated by it. Give the "
+                "protocol its Hold steps instead, and differentiate by their voltages."
             )
         return float(parse(value, unit, name=f"Staircase.{name}"))
 
