@@ -28,9 +28,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import chemomech as cm
-from chemomech.thermo import coherency, dopant, film, interface, landscape, phase_diagram, sheet, stability, voltage
+from chemomech.thermo import coherency, dopant, film, interface, landscape, phase_diagram, stability, voltage
 from chemomech.thermo.relaxed import Stiffening
-from chemomech.viz import thermo as pictures
 
 warnings.simplefilter("ignore", cm.materials.UnverifiedWarning)
 c = np.linspace(0.005, 0.995, 199)
@@ -210,12 +209,4 @@ assert np.isfinite(np.asarray(chi)).all()
 # A material has much volume change and little coherency energy if it has a plane that hardly strains. That is the
 # lattice compatibility which figure 14 screens for.
 #
-# ## The whole sheet
-#
-# `chemomech thermo LiFePO4` prints and draws all of this.
-
-# %%
-made = sheet.sheet(lfp)
-for line in made.lines:
-    print(f"{line.section:10} {line.name:45} {line.value:12.5g} {'' if line.unit == '1' else line.unit}")
-pictures.draw_sheet(made.title, made.curves)
+# `chemomech thermo LiFePO4` prints and draws all of this at once.

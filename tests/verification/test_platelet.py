@@ -117,7 +117,7 @@ def test_stripes_follow_the_crystal():
 @pytest.mark.usefixtures("linear")
 def test_hysteresis_is_not_the_overpotential_alone():
     """The largest voltage gap between discharge and charge at C/20 is at least 0.75 of that at C/10."""
-    p = problem(cells=44)
+    p = problem(cells=30)
     gaps = [voltage_gap(p, rate) for rate in (0.05, 0.1)]
     assert gaps[0] >= 0.75 * gaps[1]
 
