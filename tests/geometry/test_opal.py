@@ -27,31 +27,36 @@ def possible(ratio):
 
 @pytest.mark.slow
 @fifty
-@given(share(0.3, 0.406), layers)
-def test_shapes_have_the_volume_of_the_formula(ratio, count):
+@given(share(0.3, 0.406), layers, some.booleans(), some.booleans())
+def test_shapes_have_the_volume_of_the_formula(ratio, count, open_top, open_base):
     if not possible(ratio):
         with pytest.raises(MeshError, match="pores just touch"):
             inverse_opal(1.0, ratio, 0.3)
         return
-    box = (0.5, 0.5, height(1.0, count))
+    ends = (open_top, open_base)
+    if count == 1 and all(ends):
+        with pytest.raises(MeshError, match="open at top and base has no height. Try: layers = 2"):
+            inverse_opal(1.0, ratio, 0.3, open_top=True, open_base=True)
+        return
+    box = (0.5, 0.5, height(1.0, count, *ends))
     with session() as gmsh:
-        pieces, _ = _draw(gmsh, box, 0.0, _centres(1.0, ratio, count, box), ratio)
+        pieces, _ = _draw(gmsh, box, 0.0, _centres(1.0, ratio, count, box, open_base), ratio)
         volume = sum(gmsh.model.occ.getMass(3, piece) for piece in pieces)
     assert len(pieces) == 1
-    assert 4 * volume == pytest.approx(solid_volume(1.0, ratio, count), rel=1e-5)
+    assert 4 * volume == pytest.approx(solid_volume(1.0, ratio, count, *ends), rel=1e-5)
 
 
 @pytest.mark.slow
 @fifty
-@given(sizes, share(0.3, 0.42), some.integers(1, 2), some.booleans())
-def test_any_quarter_is_meshed_or_refused(a, ratio, count, open_top):
-    given = dict(a=a, radius=ratio * a, h=0.15 * a, layers=count, sides="mirror", open_top=open_top)
+@given(sizes, share(0.3, 0.42), some.integers(1, 2), some.sampled_from([(False, False), (True, False), (False, True)]))
+def test_any_quarter_is_meshed_or_refused(a, ratio, count, ends):
+    given = dict(a=a, radius=ratio * a, h=0.15 * a, layers=count, sides="mirror", open_top=ends[0], open_base=ends[1])
     if not possible(ratio):
         with pytest.raises(MeshError, match="falls apart|just touch"):
             inverse_opal(**given)
         return
     mesh = inverse_opal(**given)
-    assert 4 * mesh.measure() == pytest.approx(solid_volume(a, ratio * a, count, open_top), rel=0.13)
+    assert 4 * mesh.measure() == pytest.approx(solid_volume(a, ratio * a, count, *ends), rel=0.13)
     assert set(mesh.facet_sets) == {"pores", "base", "top", "xmin", "xmax", "ymin", "ymax"}
     assert sum(map(len, mesh.facet_sets.values())) == len(mesh.boundary)
 
