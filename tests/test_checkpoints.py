@@ -148,6 +148,7 @@ def open_files(folder):
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not list open files")
 
 
+@pytest.mark.slow
 @needs_proc
 def test_the_file_is_gone_after_the_gradient(body, tmp_path):
     energy, c = body

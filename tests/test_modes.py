@@ -72,6 +72,7 @@ def test_coherency_stiffens_waves_of_a_periodic_crystal():
     np.testing.assert_allclose(found.curvature, expected, rtol=3e-3)
 
 
+@pytest.mark.slow
 def test_a_given_bend_does_not_change():
     """Modes of a clamped strip are the same with the bend as a scalar that is given."""
     energy = ENERGY + cm.LinearElastic.isotropic(60e9, 0.3, cm.Vegard(0.05 / 3, c_ref=0.5))

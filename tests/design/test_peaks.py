@@ -31,6 +31,7 @@ def uneven(problem):
     return steps.final
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["principal", "von_mises", "hydrostatic"])
 def test_it_grows_to_the_maximum(of):
     problem = plate()

@@ -92,6 +92,7 @@ def test_windows_hold_each_cell_once():
         np.testing.assert_array_equal(seen, 1.0)
 
 
+@pytest.mark.slow
 def test_stresses_of_overlapping_terms_add_up_in_chunks():
     """A second elastic energy on half of the cells."""
     mesh = rectangle(L, L, 4, 4)

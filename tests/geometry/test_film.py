@@ -73,6 +73,7 @@ def test_a_long_thin_film_keeps_its_sets(substrate, periodic):
     assert sum(len(mesh.facets(name)) for name in ("top", "base", "sides")) == len(mesh.boundary)
 
 
+@pytest.mark.slow
 def test_long_thin_strips_and_sheets_with_channels_keep_their_sets():
     mesh = strip(LONG, THIN, "375 nm", periodic=True)
     assert set(mesh.facet_sets) == {"left", "right", "bottom", "top"}

@@ -208,6 +208,7 @@ def test_what_it_cannot_do_has_a_message():
         cm.solve_equilibrium(problem, problem.uniform(0.5), newton=cm.Newton(linear=cm.Krylov()))
 
 
+@pytest.mark.slow
 def test_stagnation_is_named():
     problem = platelet(rectangle(SIDE, SIDE, 8, 8))
     newton = cm.Newton(linear=cm.Krylov(max_iterations=2), linear_rtol=1e-8)

@@ -50,6 +50,7 @@ def test_interaction_narrows_the_gap_and_tilt_moves_the_plateau():
     assert float(found.high[2] - found.low[2]) == float(found.barrier[2]) == 0.0  # no gap is left
 
 
+@pytest.mark.slow
 def test_a_lower_barrier_of_diffusion():
     """50 meV make it 7.0 times faster at 298 K."""
     faster = dopant.response(SPINEL, cm.Host(c_max=2.3e4, T=298.0), dopant.Dopant(activation=-0.05 * F), 1.0)

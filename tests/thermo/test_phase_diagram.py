@@ -203,6 +203,7 @@ def test_a_phase_at_the_end_of_the_span_touches_without_being_tangent():
     assert float(gaps.mu[0]) == pytest.approx(-1 + 3 * 0.125**2, abs=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chi", [-1.0, 0.0, 1.5, 2.0])
 def test_no_gap(chi):
     """A gap of no width where one would open; never NaN, with finite derivatives."""

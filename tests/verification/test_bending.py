@@ -35,6 +35,7 @@ def two_layers(E_film, E_substrate):
     return stiff / (12 * (m * f + n * s)), -6 * m * n * f * s * (f + s) / stiff
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("linear")
 def test_a_film_and_a_moment_bend_a_substrate():
     """Free length, curvature under a moment: the two-layer formula, and what the moment adds to it."""

@@ -39,8 +39,9 @@ def found(tree, kind):
     return only
 
 
-@pytest.mark.parametrize("dim", [2, pytest.param(3, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("linear", ["HostDirect", pytest.param("Krylov", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("linear", ["HostDirect", "Krylov"])
 def test_stress_of_a_diffusing_body(dim, linear):
     problem, state = body(dim)
     newton = cm.Newton(linear=getattr(cm, linear)(), test=cm.UpdateTest(1e-12))

@@ -301,6 +301,7 @@ def along_lines(case: Case) -> dict[str, float]:
     return {name: along(slope, direction) for name, direction in directions(case).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n == "_step" else [pytest.mark.slow]) for n in MUTATIONS])
 def test_a_dropped_term_is_found(name, monkeypatch):
     """The check above fails if any one term of the reverse pass is missing."""

@@ -48,6 +48,7 @@ def test_free_expansion_in_plane_strain(linear):
     np.testing.assert_allclose(slope[:3], WIDTH * (C - 0.5) * np.array([1.0, 0.0, NU]), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_every_number_and_node_of_a_static_problem():
     """A plate held at one corner region by its own uneven composition: the energy-like sum of displacements."""
     problem = plate()
