@@ -58,7 +58,11 @@ def test_a_replay_of_another_protocol_is_an_error(body):
     [
         pytest.param(lambda f: jax.jit(f), id="jit"),
         pytest.param(lambda f: jax.vmap(lambda shift: f(0.5 + 0.05 * jnp.ones(25) * shift)), id="vmap"),
-        pytest.param(lambda f: lambda c: jax.hessian(lambda s: jax.grad(f)(s * c) @ c)(1.0), id="third derivative"),
+        pytest.param(
+            lambda f: lambda c: jax.hessian(lambda s: jax.grad(f)(s * c) @ c)(1.0),
+            id="third derivative",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_other_transformations_are_refused(body, transform):

@@ -161,6 +161,7 @@ def test_the_file_is_gone_after_the_gradient(body, tmp_path):
     assert open_files(tmp_path) == []
 
 
+@pytest.mark.slow
 @needs_proc
 def test_the_file_is_gone_when_the_reverse_pass_fails_or_never_comes(body, tmp_path, monkeypatch):
     energy, c = body

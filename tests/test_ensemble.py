@@ -85,6 +85,7 @@ def test_a_member_that_fails_leaves_the_others_alone():
     assert found[1].endings[-1].startswith("failed: ")
 
 
+@pytest.mark.slow
 def test_lapack_sees_one_matrix_at_a_time():
     """Two batches of LAPACK calls at once wait for each other for ever on a machine with two cores."""
     problem = plain()

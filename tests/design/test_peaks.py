@@ -72,6 +72,7 @@ def test_gradients_are_finite_where_stress_is_equal_on_all_sides_or_none(of, c):
     assert all(np.all(np.isfinite(v)) for v in jax.tree.leaves(slope))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["principal", "von_mises", "hydrostatic"])
 def test_gradient_and_hessian(of):
     problem = plate()

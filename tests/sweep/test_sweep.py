@@ -350,6 +350,7 @@ def test_a_real_sweep_has_a_table_and_a_report(swept):
     assert f"{finished['case'].replace('=', '%3D')}/report.html" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_real_case_that_fails_says_why(swept):
     folder, result = swept
     message = rows(folder / "out")[0]["message"]
@@ -360,6 +361,7 @@ def test_a_real_case_that_fails_says_why(swept):
     assert message[:30] in (folder / "out" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_report_of_a_real_sweep_is_drawn_again(swept):
     page = swept[0] / "out" / "report.html"
     page.unlink()
@@ -367,6 +369,7 @@ def test_the_report_of_a_real_sweep_is_drawn_again(swept):
     assert page.exists()
 
 
+@pytest.mark.slow
 def test_submitit_runs_again_what_failed_and_nothing_else(swept):
     """The same sweep with more allowed to it would go on; with the same config it fails the same way."""
     pytest.importorskip("submitit")

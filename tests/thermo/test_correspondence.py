@@ -111,6 +111,7 @@ def test_given_indices_are_obeyed():
     assert float(better.distance) <= float(correspondence(TRICLINIC, product).distance) * (1 + 1e-9)
 
 
+@pytest.mark.slow
 def test_batches_traces_and_single_pairs_agree():
     parents = Lattice.from_basis(np.stack([strained(TRICLINIC) for _ in range(5)]))
     products = Lattice.from_basis(np.stack([strained(TRICLINIC) for _ in range(5)]))

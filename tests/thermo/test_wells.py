@@ -138,6 +138,7 @@ def test_gradients_by_the_parameters():
     check_gradient(wells, 1.0)
 
 
+@pytest.mark.slow
 def test_ten_thousand_compositions_in_a_second():
     run, c = jax.jit(jax.vmap(lambda c: strain_wells(PSI, ONE, c))), jnp.linspace(0.5, 1.0, 10_000)
     assert seconds(run, [c + shift for shift in (0.0, 1e-6, 2e-6, 3e-6)]) < 1.0

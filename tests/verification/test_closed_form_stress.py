@@ -156,6 +156,7 @@ def test_thin_disc_in_plane_stress():
     check(stress[0] + stress[1] - in_frame(stress, x / r), (1 - NU) * hoop)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("linear")
 @pytest.mark.parametrize("cell_type", [pytest.param("triangle6", marks=pytest.mark.slow), "quad"])
 def test_plate_in_two_dimensions(cell_type):
