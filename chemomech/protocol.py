@@ -16,6 +16,7 @@ from .units import parse
 
 STOPS = {"time": "s", "soc": "1", "voltage": "V", "current": "A", "c_rate": "1"}
 HOUR = 3600.0
+MOST_STAIRS = 10_000
 Number = float | Float[Array, ""]
 
 
@@ -185,7 +186,8 @@ class Staircase(AbstractStep):
         rise: height of a stair, at most [V].
 
     Raises:
-        ConfigError: start and stop are the same, or rate or rise is not positive.
+        ConfigError: start and stop are the same, rate or rise is not positive, a number is not finite, or there are
+            more than 10 000 stairs.
     """
 
     start: float = eqx.field(converter=_given("V", "start"), metadata={"unit": "V"})
@@ -196,11 +198,24 @@ class Staircase(AbstractStep):
     kind: ClassVar[str] = "staircase"
 
     def __check_init__(self):
-        for name in ("rate", "rise"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"Staircase.{name} = {getattr(self, name):g} must be positive.")
-        if not abs(self.stop - self.start) > 0:
+        for name in ("start", "stop", "rate", "rise"):
+            value = getattr(self, name)
+            if not math.isfinite(value):
+                raise ConfigError(f"Staircase.{name} = {value:g} is not finite.")
+            if name in ("rate", "rise") and not value > 0:
+                raise ConfigError(f"Staircase.{name} = {value:g} must be positive.")
+        if self.stop == self.start:
             raise ConfigError(f"Staircase: start and stop are both {self.start:g} V. Use Hold for a constant voltage.")
+        if self.count > MOST_STAIRS:
+            raise ConfigError(
+                f"Staircase.rise = {self.rise:g} V makes {self.count} stairs; more than {MOST_STAIRS} are refused. "
+                "Make `rise` larger: 1 to 10 mV are usual."
+            )
+
+    @property
+    def count(self) -> int:
+        """Number of stairs."""
+        return max(1, math.ceil(abs(self.stop - self.start) / self.rise - 1e-9))
 
     def drive(self, one_c: float) -> tuple[str, Number]:
         """The voltage of the last stair."""
@@ -209,9 +224,8 @@ class Staircase(AbstractStep):
     def parts(self) -> tuple[AbstractStep, ...]:
         """One `Hold` a stair."""
         way = self.stop - self.start
-        count = max(1, math.ceil(abs(way) / self.rise - 1e-9))
-        each = abs(way) / (count * self.rate)
-        return tuple(Hold(self.start + way * k / count, {"time": each}) for k in range(1, count + 1))
+        each = abs(way) / (self.count * self.rate)
+        return tuple(Hold(self.start + way * k / self.count, {"time": each}) for k in range(1, self.count + 1))
 
 
 class Closed(AbstractStep):

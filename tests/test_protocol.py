@@ -27,6 +27,10 @@ def test_impossible_stairs_are_refused():
         cm.Staircase(3.0, 3.1, rate=-1e-3)
     with pytest.raises(ConfigError, match="Staircase.rise = 0 must be positive"):
         cm.Staircase(3.0, 3.1, rate=1e-3, rise=0.0)
+    with pytest.raises(ConfigError, match="Staircase.stop = nan is not finite"):
+        cm.Staircase(3.0, np.nan, rate=1e-3)
+    with pytest.raises(ConfigError, match="makes 100000 stairs; more than 10000 are refused. Make `rise` larger"):
+        cm.Staircase(3.0, 3.1, rate=1e-3, rise=1e-6)
     with pytest.raises(UnitError, match="Staircase.rate"):
         cm.Staircase(3.0, 3.1, rate="1 mV")
     with pytest.raises(ConfigError, match="differentiate by their voltages"):
