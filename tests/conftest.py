@@ -19,7 +19,7 @@ jax.config.update("jax_enable_x64", True)
 gc.set_threshold(
     50_000, 20, 100
 )  # tracing makes many small objects that live: looking through them took 7 % of the time
-MAPPINGS = 40_000  # Linux gives a process 65 530; XLA takes some for each program that it keeps
+MAPPINGS = 25_000  # Linux gives a process 65 530; XLA takes some for each program that it keeps
 
 
 @pytest.fixture(autouse=True)
