@@ -74,6 +74,7 @@ def kernels(problem, linear, monkeypatch) -> dict[str, str]:
     return texts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "linear"),
     [

@@ -58,6 +58,7 @@ def test_phases_that_have_separated_are_stable():
     assert cm.unstable_modes(problem, problem.uniform(0.5)) == 1
 
 
+@pytest.mark.slow
 def test_coherency_stiffens_waves_of_a_periodic_crystal():
     """Cahn, Acta Metall. 9 (1961) 795: E eta^2 2/(1 - nu) more for every wave, with the mean strain free."""
     E, nu, eta = 60e9, 0.3, 0.05 / 3

@@ -71,6 +71,7 @@ def test_a_free_body_has_no_strain_energy():
         )
 
 
+@pytest.mark.slow
 def test_mean_field_numbers():
     """chemical and coherent binodal and spinodal, chi_eff, energies of the interface; to 0.1 %."""
     soft = CHEMICAL + Stiffening(MEAN_FIELD)
