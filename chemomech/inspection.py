@@ -305,7 +305,8 @@ def _time_rows(simulation: Simulation) -> list[tuple[str, str]]:
     for number, step in enumerate(simulation.protocol.steps, 1):
         stops = ", ".join(f"{k} = {v:g}" for k, v in step.until)
         rate = f" at {step.c_rate:g} C, {_time(3600 / step.c_rate)} for all" if getattr(step, "c_rate", None) else ""
-        rows.append((f"step {number}", f"{step.kind}{rate}, until {stops}"))
+        volts = f" at {step.voltage:g} V" if getattr(step, "voltage", None) is not None else ""
+        rows.append((f"step {number}", f"{step.kind}{rate}{volts}, until {stops}"))
     return rows
 
 

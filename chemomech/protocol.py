@@ -163,13 +163,8 @@ class Hold(AbstractStep):
 
 
 def _given(unit: str, name: str) -> Any:
-    def convert(value: Any) -> float:
-        if isinstance(value, jax.core.Tracer):
-            raise ConfigError(
-                f"Staircase.{name} decides how many stairs there are: nothing is differentiated by it. Give the "
-                "protocol its Hold steps instead, and differentiate by their voltages."
-            )
-        return float(parse(value, unit, name=f"Staircase.{name}"))
+    def convert(value: Any) -> Any:
+        return value if isinstance(value, jax.core.Tracer) else float(parse(value, unit, name=f"Staircase.{name}"))
 
     return convert
 
@@ -177,7 +172,8 @@ def _given(unit: str, name: str) -> Any:
 class Staircase(AbstractStep):
     """A voltage that goes up or down by stairs, as in cyclic voltammetry: a `Hold` for each.
 
-    V_k = start + (stop - start) k/n for k = 1 ... n, each for  |stop - start|/(n rate),  with  n = |stop - start|/rise.
+    V_k = start + (stop - start) k/n for k = 1 ... n, each for  |stop - start|/(n rate);  n is |stop - start|/rise,
+    rounded up. Each stair is a step of the protocol: numbers of a design count it, and it ends with a saved frame.
 
     Args:
         start: voltage before the first stair [V].
@@ -186,8 +182,8 @@ class Staircase(AbstractStep):
         rise: height of a stair, at most [V].
 
     Raises:
-        ConfigError: start and stop are the same, rate or rise is not positive, a number is not finite, or there are
-            more than 10 000 stairs.
+        ConfigError: something is differentiated by its numbers, start and stop are the same, rate or rise is not
+            positive, a number is not finite, or there are more than 10 000 stairs.
     """
 
     start: float = eqx.field(converter=_given("V", "start"), metadata={"unit": "V"})
@@ -198,6 +194,7 @@ class Staircase(AbstractStep):
     kind: ClassVar[str] = "staircase"
 
     def __check_init__(self):
+        self._refuse_tracers()
         for name in ("start", "stop", "rate", "rise"):
             value = getattr(self, name)
             if not math.isfinite(value):
@@ -206,11 +203,20 @@ class Staircase(AbstractStep):
                 raise ConfigError(f"Staircase.{name} = {value:g} must be positive.")
         if self.stop == self.start:
             raise ConfigError(f"Staircase: start and stop are both {self.start:g} V. Use Hold for a constant voltage.")
-        if self.count > MOST_STAIRS:
+        if abs(self.stop - self.start) > MOST_STAIRS * self.rise:
             raise ConfigError(
-                f"Staircase.rise = {self.rise:g} V makes {self.count} stairs; more than {MOST_STAIRS} are refused. "
+                f"Staircase.rise = {self.rise:g} V makes more than {MOST_STAIRS} stairs. "
                 "Make `rise` larger: 1 to 10 mV are usual."
             )
+
+    def _refuse_tracers(self) -> None:
+        """JAX puts tracers into a finished object too, where no constructor sees them."""
+        for name in ("start", "stop", "rate", "rise"):
+            if isinstance(getattr(self, name), jax.core.Tracer):
+                raise ConfigError(
+                    f"Staircase.{name} decides how many stairs there are or how long they last: nothing is "
+                    "differentiated by it. Give the protocol its Hold steps, and differentiate by their voltages."
+                )
 
     @property
     def count(self) -> int:
@@ -223,6 +229,7 @@ class Staircase(AbstractStep):
 
     def parts(self) -> tuple[AbstractStep, ...]:
         """One `Hold` a stair."""
+        self._refuse_tracers()
         way = self.stop - self.start
         each = abs(way) / (self.count * self.rate)
         return tuple(Hold(self.start + way * k / self.count, {"time": each}) for k in range(1, self.count + 1))
@@ -247,7 +254,11 @@ class Closed(AbstractStep):
 
 
 def _in_turn(steps: Any) -> tuple[AbstractStep, ...]:
-    return tuple(part for step in steps for part in (step.parts() if isinstance(step, AbstractStep) else (step,)))
+    given = (steps,) if isinstance(steps, AbstractStep) else tuple(steps)
+    for step in given:
+        if not isinstance(step, AbstractStep):
+            raise ConfigError(f"A protocol consists of steps, such as Discharge or Hold, not of {step!r:.60}.")
+    return tuple(part for step in given for part in step.parts())
 
 
 class Protocol(eqx.Module):

@@ -59,6 +59,7 @@ def simulate(
         ConfigError: a stop event cannot be reached.
         SolveError: a step fails at the smallest step length; the message says when, where and what to try.
     """
+    protocol = protocol if isinstance(protocol, Protocol) else Protocol((protocol,))
     traced = is_traced((problem, state, protocol))
     if traced and (cursor is not None or devices is not None):
         raise ChemomechError("A run that is differentiated starts at its beginning, on one device.")
@@ -85,7 +86,7 @@ ALTERNATIVES = {
 }  # fmt: skip
 
 
-def _differentiated(made: Callable[[Problem], Run], problem: Problem, state: State, protocol: Any) -> Solution:
+def _differentiated(made: Callable[[Problem], Run], problem: Problem, state: State, protocol: Protocol) -> Solution:
     """The solution of a run with tracers of `jax.grad` among its arguments."""
     runs: list[Run] = []
     problem = placed(problem)
@@ -94,7 +95,7 @@ def _differentiated(made: Callable[[Problem], Run], problem: Problem, state: Sta
         runs.append(made(problem))
         return runs[0].tape
 
-    steps = protocol.steps if isinstance(protocol, Protocol) else (protocol,)
+    steps = protocol.steps
     whole = problem.kernel()
     sites = content(whole, jnp.ones((len(problem.fields), len(problem.mesh.points)))) * problem.scales.of("mol")
     one_c = one_c_current(problem.host.faraday, sites) if "c" in problem.fields else 0.0
