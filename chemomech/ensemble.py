@@ -78,7 +78,7 @@ def simulate_ensemble(
     def follow(k: int) -> Solution:
         with meeting.turn:
             try:
-                run = Run(seats[k], members[k].protocol, stepper, control, frames)
+                run = Run(seats[k], Protocol.of(members[k].protocol), stepper, control, frames)
                 try:
                     run.follow(members[k].state)
                 except SolveError as error:

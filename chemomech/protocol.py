@@ -162,11 +162,10 @@ class Hold(AbstractStep):
         _require_stop(self, ("time", "soc", "current", "c_rate"))
 
 
-def _given(unit: str, name: str) -> Any:
-    def convert(value: Any) -> Any:
-        return value if isinstance(value, jax.core.Tracer) else float(parse(value, unit, name=f"Staircase.{name}"))
-
-    return convert
+def _quantity(unit: str, name: str, **default: float) -> Any:
+    """A field of a staircase."""
+    convert = lambda value: _plain(parse(value, unit, name=f"Staircase.{name}"))  # noqa: E731
+    return eqx.field(converter=convert, metadata={"unit": unit}, **default)
 
 
 class Staircase(AbstractStep):
@@ -186,10 +185,10 @@ class Staircase(AbstractStep):
             positive, a number is not finite, or there are more than 10 000 stairs.
     """
 
-    start: float = eqx.field(converter=_given("V", "start"), metadata={"unit": "V"})
-    stop: float = eqx.field(converter=_given("V", "stop"), metadata={"unit": "V"})
-    rate: float = eqx.field(converter=_given("V/s", "rate"), metadata={"unit": "V/s"})
-    rise: float = eqx.field(default=5e-3, converter=_given("V", "rise"), metadata={"unit": "V"})
+    start: Number = _quantity("V", "start")
+    stop: Number = _quantity("V", "stop")
+    rate: Number = _quantity("V/s", "rate")
+    rise: Number = _quantity("V", "rise", default=5e-3)
     until: ClassVar[tuple] = ()
     kind: ClassVar[str] = "staircase"
 
@@ -265,6 +264,11 @@ class Protocol(eqx.Module):
     """A sequence of steps; one that stands for several is written out."""
 
     steps: tuple[AbstractStep, ...] = eqx.field(converter=_in_turn)
+
+    @classmethod
+    def of(cls, given: Protocol | AbstractStep) -> Protocol:
+        """Itself, or that of one step."""
+        return given if isinstance(given, Protocol) else cls(given)
 
     def check(self, soc: float, *, has_voltage: bool) -> None:
         """Refuse stop events that cannot be reached from the state of charge at the start.

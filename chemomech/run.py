@@ -112,12 +112,12 @@ class Run:
     """
 
     def __init__(
-        self, evolution: Evolution, protocol: Protocol | AbstractStep, stepper: AbstractStepper | None = None,
+        self, evolution: Evolution, protocol: Protocol, stepper: AbstractStepper | None = None,
         control: ErrorControl | None = None, frames: int = 40, observer: Observer | None = None, *, keep: bool = True,
         observe: Mapping[str, Observable] | None = None, record: Checkpoints | None = None,
     ):  # fmt: skip
         self.evolution, self.problem = evolution, evolution.problem
-        self.protocol = protocol if isinstance(protocol, Protocol) else Protocol((protocol,))
+        self.protocol = protocol
         self.stepper, self.control = stepper or BDF2(), control or ErrorControl()
         self.observer, self.keep, self.frame_count = observer or Observer(), keep, frames
         self.one_c = one_c_current(float(self.problem.host.faraday), evolution.sites)

@@ -59,7 +59,7 @@ def simulate(
         ConfigError: a stop event cannot be reached.
         SolveError: a step fails at the smallest step length; the message says when, where and what to try.
     """
-    protocol = protocol if isinstance(protocol, Protocol) else Protocol((protocol,))
+    protocol = Protocol.of(protocol)
     traced = is_traced((problem, state, protocol))
     if traced and (cursor is not None or devices is not None):
         raise ChemomechError("A run that is differentiated starts at its beginning, on one device.")

@@ -16,9 +16,7 @@ from chemomech.compiler import compile_sooner  # noqa: E402
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")  # compiling is most of what the tests do
 compile_sooner()
 jax.config.update("jax_enable_x64", True)
-gc.set_threshold(
-    50_000, 20, 100
-)  # tracing makes many small objects that live: looking through them took 7 % of the time
+gc.set_threshold(50_000, 20, 100)  # of the many small objects of tracing most live: looking takes 7 % of the time
 MAPPINGS = 25_000  # Linux gives a process 65 530; XLA takes some for each program that it keeps
 
 

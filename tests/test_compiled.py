@@ -77,10 +77,7 @@ def kernels(problem, linear, monkeypatch) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "linear"),
-    [
-        (plane, cm.Krylov()),
-        *(pytest.param(f, v, marks=pytest.mark.slow) for f, v in ((plane, cm.HostDirect()), (solid, cm.Krylov()))),
-    ],
+    [(plane, cm.Krylov()), (plane, cm.HostDirect()), (solid, cm.Krylov())],
     ids=lambda v: getattr(v, "__name__", type(v).__name__),
 )
 def test_kernels_do_not_know_the_mesh(make, linear, monkeypatch):

@@ -42,8 +42,8 @@ def inverse_opal(
 ) -> Mesh:
     """Tetrahedra of the solid around fcc pores, on a flat base z = 0; one layer is a monolayer.
 
-    The lowest pores have their centres at z = a / sqrt(8), where pores that touch one another touch the base, or at z =
-    0 (`open_base`: what stands on the base are the necks between them); layers lie a / 2 apart. Pores overlap for a
+    The lowest pores have their centres at z = a / sqrt(8), where pores that touch one another touch the base, or at
+    z = 0 (`open_base`: what stands on the base are the necks between them); layers lie a / 2 apart. Pores overlap for a
     radius above a / sqrt(8) = 0.3536 a, with windows between them (and in the base and the closed top); at a / sqrt(6)
     = 0.408 a the solid falls apart. Cell sets opal and, with a substrate, substrate; facet sets pores, base (lowest
     face), top, and the sides xmin, xmax, ymin, ymax; interface, and bare where pores open to the substrate.
