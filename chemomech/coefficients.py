@@ -95,10 +95,10 @@ class FieldParts:
         """The scalar matrices at the reference state."""
         b = self.blocks
         data = self._call(scalar_matrices, *self._reference(), self._place, self._zero)
-        mass, stiffness, gradient = (
+        mass, stiffness, diffusion, gradient = (
             csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data
         )
-        return Scalars(mass, stiffness, gradient, relief_of(self.problem, self._start()))
+        return Scalars(mass, stiffness, diffusion, gradient, relief_of(self.problem, self._start()))
 
 
 def relief_of(problem: Problem, fixed: Steady) -> float:
@@ -276,27 +276,39 @@ def _constant_sums(problem: Problem, x, rate, prev, t):
 
 
 def scalar_matrices(problem: Problem, x, rate, prev, t, place, zero):
-    """Values of the mass, stiffness and gradient-energy matrices on the pattern of a scalar."""
+    """Values of the mass, stiffness, diffusion and gradient-energy matrices on the pattern of a scalar."""
     keys, now, one = _keys(problem), expand(problem, x), jnp.ones(())
-    c = keys.curvature[0][0]
+    c, mu = (key[0][0] for key in (keys.curvature, keys.reaction))
 
     def add(part, total):
-        mass, stiffness, gradient = total
+        mass, stiffness, diffusion, gradient = total
         for term, params in _cells(part):
             kinds, axes = dict(term.entries), range(1, term.domain.dim + 1)
             entry = assembly.entries(term, params, now, rate, prev, t, one)
             here = _places(part, term.domain, place)
+            mobility, curved = (
+                {(a, b): entry(k + a, k + b) for a in axes for b in axes if (k + a, k + b) in kinds} for k in (mu, c)
+            )
             if keys.sites in kinds:
                 sites = -entry(*keys.sites)
                 mass = assembly.scattered(mass, {(0, 0): sites}, term.domain, here)
                 stiffness = assembly.scattered(stiffness, {(a, a): sites for a in axes}, term.domain, here)
-            pairs = [(a, b) for a in axes for b in axes if (c + a, c + b) in kinds]
-            if pairs:
-                curved = {(a, b): entry(c + a, c + b) for a, b in pairs}
+                diffusion = assembly.scattered(diffusion, _directions(mobility, sites, axes), term.domain, here)
+            if curved:
                 gradient = assembly.scattered(gradient, curved, term.domain, here)
-        return mass, stiffness, gradient
+        return mass, stiffness, diffusion, gradient
 
-    return over_slices(problem, add, (zero, zero, zero))
+    return over_slices(problem, add, (zero, zero, zero, zero))
+
+
+def _directions(tensor: dict[Key, Any], sites, axes) -> dict[Key, Any]:
+    """The tensor over its mean on the diagonal, times the site density; of no tensor, the identity."""
+    mean = sum(tensor.get((a, a), 0.0) for a in axes) / len(axes)
+    same = {(a, a): sites for a in axes}
+    some = jnp.where(mean == 0.0, 1.0, mean)
+    return {
+        key: jnp.where(mean == 0.0, same.get(key, 0.0), sites * tensor.get(key, 0.0) / some) for key in tensor | same
+    }
 
 
 def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:

@@ -180,7 +180,7 @@ def _body(evolution: Evolution, made: Hierarchies, blocks: Blocks, place, zero) 
     border = [b for _, b in constants]
     if made.scalar is None:
         return Body(leaves, border, parts, kept, (None, None, None), None, made.elastic, bounds)
-    mass, _, gradient = (np.asarray(v) for v in call(scalar_matrices, x, *given, place, zero))
+    mass, _, _, gradient = (np.asarray(v) for v in call(scalar_matrices, x, *given, place, zero))
     lumped = space.pattern.matrix(np.abs(mass)) @ np.ones(blocks.size)
     fixed = call(steady, x, *given, normals(problem))
     return Body(leaves, border, parts, kept, (mass, gradient, lumped), fixed, made.elastic, bounds)

@@ -20,6 +20,7 @@ from .root_matching import LEAST, Coefficients, on_facets, roots, shifted
 from .scalar_hierarchy import ScalarHierarchy, Values, between
 
 Vector = Float[Array, " N"]
+ANISOTROPIC = 0.1  # entries of diffusion less those of an isotropic one, from which mu has aggregates of its own
 CHANGED = 0.25  # of the stiffness, from which a new elastic cycle pays
 STRONG = 4.0  # relief of the curvature by strain, over R T, from which a second sweep may be needed
 LONG = 4.0  # a step, over the growth time of a wave that relief alone would drive, from which it saves iterations
@@ -56,7 +57,8 @@ class Hierarchies:
     mass: Float[Array, " nnz"] | None
     gradient: Float[Array, " nnz"] | None
     lumped: Float[Array, " n"] | None
-    scalar: ScalarHierarchy | None
+    scalar: ScalarHierarchy | None  # of c; and of mu, unless
+    directed: ScalarHierarchy | None  # diffusion knows directions
     elastic: ScaledCycle | None
     weights: Vector  # of the residual's nodal rows, without facets
     balance: Any
@@ -78,7 +80,7 @@ class Hierarchies:
         blocks = {pair: block for pair in pairs if (block := space.block(_on_host(tangent), pair)) is not None}
         changing = tuple(pair for pair in blocks if _changes(space, tangent, pair))
         kept = {pair: block for pair, block in blocks.items() if pair not in changing}
-        weights, scalars, scalar, elastic, source = np.ones(space.size + 1), None, None, None, None
+        weights, scalars, scalar, directed, elastic, source = np.ones(space.size + 1), None, None, None, None, None
         if "c" in space.unknowns:
             if "mu" not in space.unknowns:
                 raise SolveError(
@@ -86,7 +88,10 @@ class Hierarchies:
                     'Use linear = {kind = "HostDirect"}.'
                 )
             scalars = tangent.scalars()
-            scalar = ScalarHierarchy.of(space.pattern, scalars.stiffness, scalars.mass, b.vertices, dtype)
+            K, D, rest = scalars.stiffness, scalars.diffusion, (scalars.mass, b.vertices, dtype)
+            scalar = ScalarHierarchy.of(space.pattern, K, *rest)
+            if abs(D - K).max() > ANISOTROPIC * abs(K).max():
+                directed = ScalarHierarchy.of(space.pattern, D, *rest, directed=True)
             weights[b.c] = weights[b.mu] = 1.0 / np.sqrt(scalars.mass.data[space.pattern.diagonal])
         if "u" in space.unknowns:
             A = space.pattern.scipy(supported(space, blocks["u", "u"]))
@@ -99,9 +104,14 @@ class Hierarchies:
         weights, steady = weights[: space.size], ("u", "u") not in changing
         stiffness, source = (None, None) if steady else (blocks["u", "u"], source)
         return cls(
-            space, kept, mass, gradient, lumped, scalar, elastic, weights, tangent.balance, stiffness, changing,
-            strong, dtype, source,
+            space, kept, mass, gradient, lumped, scalar, directed, elastic, weights, tangent.balance, stiffness,
+            changing, strong, dtype, source,
         )  # fmt: skip
+
+    @property
+    def of_mu(self) -> ScalarHierarchy | None:
+        """The coarse levels of mu."""
+        return self.scalar if self.directed is None else self.directed
 
     def renewed(self, blocks: dict[Pair, Any]) -> Hierarchies:
         """With an elastic cycle of the present stiffness, where that has changed by more than a quarter."""
@@ -170,7 +180,7 @@ def refresh(
     slope = on_facets(g2 - k.curvature, k, gamma, H1[p.diagonal] / M[p.diagonal], xp)
     g2 = k.curvature + slope
     H2 = space.held("c", made.gradient + 0.5 * M * (g2[i] + g2[j]))
-    mu, (c, landscape) = made.scalar.values(H1, k.mobility, mass), _scaled(made, H2, k.kappa, g2, memory)
+    mu, (c, landscape) = made.of_mu.values(H1, k.mobility, mass), _scaled(made, H2, k.kappa, g2, memory)
     again = made.strong and _growth(k) > LONG
     return Refreshed(blocks, mu, c, gamma, slope, _weights(made, k), again), Memory(mode, landscape, c, known)
 
@@ -223,7 +233,7 @@ class FieldSplit:
         """The preconditioner of a tangent, whose nodal block is the matrix."""
         cycles, mass = (None, None), None
         if made.scalar is not None:
-            cycles, mass = (made.scalar.cycle(new.mu), _cycle(made, new.c)), made.space.pattern.matrix(made.mass)
+            cycles, mass = (made.of_mu.cycle(new.mu), _cycle(made, new.c)), made.space.pattern.matrix(made.mass)
         force, whole = matrix.blocks.get(("u", "c")), matrix if made.strong else None
         return cls(made.space, *cycles, new.gamma, new.slope, mass, made.elastic, force, whole, new.again, made.dtype)
 

@@ -93,7 +93,13 @@ def _smooth(level: Level, r):
     return x
 
 
-def aggregation(A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int) -> list[csr_matrix]:
+EVERY = ("symmetric", {"theta": 0.0})  # neighbour counts as strongly coupled
+DIRECTED = ("evolution", {"k": 2, "epsilon": 4.0})  # Olson, Schroder, Tuminaro 2010, doi:10.1002/nla.669
+
+
+def aggregation(
+    A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int, strength: tuple[str, dict[str, Any]] = EVERY
+) -> list[csr_matrix]:
     """Prolongations of smoothed aggregation that keep the near-null vectors, down to `coarsest` rows.
 
     With a single near-null vector, its coarse versions are ones: the first prolongation takes ones to it, the others
@@ -107,7 +113,7 @@ def aggregation(A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int) 
     np.random.seed(0)  # noqa: NPY002  pyamg estimates spectral radii from random vectors: the same in every run
     try:
         solver = pyamg.smoothed_aggregation_solver(
-            A, B=near_null, strength=("symmetric", {"theta": 0.0}), smooth=("jacobi", {"omega": 4.0 / 3.0}),
+            A.copy(), B=near_null, strength=strength, smooth=("jacobi", {"omega": 4.0 / 3.0}),
             max_coarse=coarsest, improve_candidates=None,
         )  # fmt: skip
     finally:

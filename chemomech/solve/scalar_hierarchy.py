@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from . import dense
 from .host_matrix import HostMatrix
-from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
+from .multigrid import DIRECTED, EVERY, Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 from .operators import Pattern, namespace, pytree, replaced
 
 COARSEST = 200
@@ -44,8 +44,9 @@ class ScalarHierarchy:
 
     @classmethod
     def of(
-        cls, pattern: Pattern, K: csr_matrix, M: csr_matrix, vertices: csr_matrix | None = None, dtype: str = "float64"
-    ) -> ScalarHierarchy:
+        cls, pattern: Pattern, K: csr_matrix, M: csr_matrix, vertices: csr_matrix | None = None, dtype: str = "float64",
+        *, directed: bool = False,
+    ) -> ScalarHierarchy:  # fmt: skip
         """Set up on the host.
 
         Args:
@@ -54,11 +55,13 @@ class ScalarHierarchy:
             M: mass matrix.
             vertices: interpolation from the vertices of a second-order mesh, its first coarse level.
             dtype: precision inside the cycle.
+            directed: K couples much more in some directions, along which alone nodes are put together.
         """
         lmax, levels = _bound(K, M), []
         chain = [vertices] if vertices is not None else []
         first = K if vertices is None else _product(vertices, K)
-        for P in [*chain, *aggregation(first, np.ones((first.shape[0], 1)), COARSEST)]:
+        ones, strength = np.ones((first.shape[0], 1)), DIRECTED if directed else EVERY
+        for P in [*chain, *aggregation(first, ones, COARSEST, strength)]:
             K, M = _on_one_pattern(_product(P, K), _product(P, M))
             weights = abs(P).T.tocsr()
             mean = csr_matrix(weights.multiply(1.0 / np.maximum(np.asarray(weights.sum(1)), 1e-300)))

@@ -61,7 +61,7 @@ def everything(problem, linear, budget):
     out["border"] = t.border
     if linear.knows_fields:
         out["pairs"] = [v for a in problem.fields for b in problem.fields if (v := t.values((a, b))) is not None]
-        out["scalars"], out["coefficients"] = [m.data for m in t.scalars()[:3]], t.coefficients()
+        out["scalars"], out["coefficients"] = [m.data for m in t.scalars()[:4]], t.coefficients()
     else:
         out["data"] = t.data
     return out, problem.kernel(budget).slicing.chunks

@@ -75,7 +75,17 @@ def solid(mesh):
     )  # fmt: skip
 
 
-CASES = {platelet: 10.0, solid: 1e-3, periodic: 1e-3, quadratic: 1e-3, held: 1e-4}
+def channels(mesh):
+    """Tetrahedra; diffusion along a direction that is no axis, and hardly across."""
+    n = np.array([np.cos(0.5), np.sin(0.5), 0.0])
+    diffusivity = 1e-14 * (np.outer(n, n) + 1e-3 * np.eye(3))
+    return cm.Problem.build(
+        box(SIDE, SIDE, SIDE / 2, 8, 8, 4), host=LFP.host,
+        potentials=[cm.Stored(ENERGY), cm.Storage(), cm.Diffusion(diffusivity)],
+    )  # fmt: skip
+
+
+CASES = {platelet: 10.0, solid: 1e-3, channels: 1e-4, periodic: 1e-3, quadratic: 1e-3, held: 1e-4}
 SOME = [pytest.param(make, marks=[pytest.mark.slow] if k > 0 else []) for k, make in enumerate(CASES)]
 
 
@@ -470,6 +480,24 @@ def test_elastic_cycle_follows_the_stiffness():
         counts[name] = solver.solve(later._replace(hierarchies=hierarchies), b / later.weights, rtol=1e-6)[1].iterations
     assert abs(counts["followed"] - counts["fresh"]) <= 2
     assert counts["old"] > counts["followed"] + 5
+
+
+@pytest.mark.parametrize("degrees", [0, 30])
+def test_diffusion_in_one_direction_takes_few_iterations(degrees):
+    """Aggregates follow the diffusion: without, this takes more than 100 where diffusion across is 1e-3 and less."""
+    t, mesh = np.deg2rad(degrees), rectangle(SIDE, SIDE, 32, 32)
+    n = np.array([np.cos(t), np.sin(t), 0.0])
+
+    def iterations(diffusivity):
+        parts = [cm.Stored(cm.RegularSolution(chi=3) + cm.GradientEnergy(LFP.kappa)), cm.Storage()]
+        problem = cm.Problem.build(mesh, host=LFP.host, potentials=[*parts, cm.Diffusion(diffusivity)])
+        ((solver, state), _), _ = linear_states(problem, 1e-2)
+        b = np.random.default_rng(0).normal(size=problem.unknowns)
+        return solver.solve(state, b, rtol=1e-6)[1].iterations
+
+    found = {across: iterations(1e-14 * (np.outer(n, n) + across * np.eye(3))) for across in (1.0, 1e-3, 1e-6)}
+    print(degrees, found)
+    assert max(found.values()) <= 45
 
 
 @pytest.mark.slow

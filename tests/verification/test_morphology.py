@@ -90,12 +90,10 @@ def test_size_and_current_act_through_the_group():
     assert larger.perimeter == pytest.approx(faster.perimeter, abs=0.05)
 
 
+@pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_layers_fill_by_a_front_along_them():
-    """No diffusion across the layers, a reaction at their ends: the front moves by j t / (c_max dc), and flattens.
-
-    With the direct solver only: diffusion in one direction and gradients in both have no common multigrid cycle.
-    """
+    """No diffusion across the layers, a reaction at their ends: the front moves by j t / (c_max dc), and flattens."""
     made = problem([diffusivity(0.1), 0.0, 0.0], "constant", SIDE, ["left", "right"])
     start = made.state(c=lambda x: phases(x[:, 0] - 0.2 * SIDE - 0.1 * (x[:, 1] - SIDE / 2)))
     run = cm.simulate(made, start, cm.Discharge(current=2 * SIDE, until={"soc": 0.6}))
