@@ -415,7 +415,7 @@ def test_an_interrupted_sweep_goes_on_to_the_same_table(config):
     import time
 
     folder = config.parent
-    values = ["--set", "protocol.0.until.soc=0.3,0.34", "--set", "control.tol=1e-4", "--set", "control.soc_max=0.002"]
+    values = ["--set", "protocol.0.until.soc=0.3,0.34", "--set", "control.tol=1e-4", "--set", "control.soc_max=0.0005"]
     command = [sys.executable, "-m", "chemomech", "sweep", "small.toml", *values, "--jobs", "2", "--out"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     whole = subprocess.run([*command, "whole"], cwd=folder, env=environment, capture_output=True, text=True)

@@ -78,6 +78,7 @@ def edges(solution):
     return found["tension"], found["compression"]
 
 
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_a_bend_overrides_the_pattern():

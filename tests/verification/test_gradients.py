@@ -21,8 +21,9 @@ from chemomech.fem.mesh import box, rectangle
 PROTOCOL = np.array([2.0, 0.45, 3.30, 30.0, 1.0, 0.35, 20.0])
 # lengths of Taylor's steps in units of SIZES, of bodies by dimension; else 10
 LONGER = {"electrode": {"angle": 2.5, "material": 2.5}, 2: {"start": 1.0}, 3: {"protocol": 1000.0}}
-COARSE = cm.ErrorControl(tol=2e-2, soc_max=0.05, start=1e-3)  # 75 steps of the electrode instead of 113
-FEW = cm.ErrorControl(tol=1e-1, soc_max=0.1, start=1e-2)  # 76 steps to cut-off voltages instead of 140
+FEW = cm.ErrorControl(
+    tol=1e-1, soc_max=0.1, start=1e-2
+)  # 63 steps of the electrode instead of 113, 76 to cut-off voltages instead of 140
 SIZES = {"material": 3e-5, "angle": 1e-3, "cells": 5e-4, "start": 1e-3, "protocol": 1e-5, "nodes": 1e-4}
 
 
@@ -57,7 +58,7 @@ def electrode(linear: str, rtol: float | None = None, numbers: int = len(PROTOCO
     """The platelet with its reaction, no diffusion, and per-cell rates; by the first numbers of its protocol."""
     problem = platelet.problem(cells=6, side=24e-9, angle=0.0)
     state = problem.state(c=lambda x: 0.05 + 0.02 * np.cos(3e8 * x[:, 0]))
-    return case(problem, state, PROTOCOL[:numbers], cell_protocol, linear, rtol, control=COARSE)
+    return case(problem, state, PROTOCOL[:numbers], cell_protocol, linear, rtol, control=FEW)
 
 
 @functools.cache

@@ -37,6 +37,7 @@ def test_initial_free_energy():
     assert energy["gradient"] == pytest.approx(0.070631, abs=2e-4)
 
 
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
 def test_free_energy_in_time():

@@ -22,6 +22,7 @@ def discharge(p, rate, to, state=None, **control):
     return cm.simulate(p, state or p.uniform(0.02), step, control=cm.ErrorControl(**control), keep=False)
 
 
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 def test_onset_is_converged_in_time_and_phases_are_full():
     """At C/10 phases appear at mean c between 0.25 and 0.30, whatever the step; the range then exceeds 0.7."""
@@ -104,6 +105,7 @@ def test_wave_vector_in_a_periodic_square():
     assert (abs(h), abs(k)) == (2, 1)
 
 
+@pytest.mark.repetition
 @pytest.mark.usefixtures("linear")
 def test_stripes_follow_the_crystal():
     """With the crystal turned by the softest normal, the stripe normal lies along x."""

@@ -133,7 +133,7 @@ def test_large_misfit_keeps_a_solid_solution():
 @pytest.mark.repetition("percent", "seed")
 @pytest.mark.usefixtures("linear")
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [2, 3])  # the configs themselves start from the first: tests/test_configs.py
 @pytest.mark.parametrize(("percent", "plateau"), [(5, 0.1277), (1, 0.0723), (20, None)])
 def test_from_noise(percent, plateau, seed):
     """Noise of 0.01 ends in lamellae of the exact composition or in a solid solution; energy falls, mass stays."""
