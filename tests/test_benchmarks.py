@@ -291,6 +291,17 @@ def test_cost_of_gradients_at_small_size(tmp_path):
 
 
 @pytest.mark.slow
+def test_diffusion_that_knows_directions(tmp_path):
+    """Aggregates of its own where it does, and never more iterations than without."""
+    out = tmp_path / "directed.json"
+    started("directed_diffusion", "--cells", 12, "--out", out)
+    for case in json.loads(out.read_text())["cases"]:
+        found, before = case["with"]["iterations"], case["without"]["iterations"] or 100
+        assert case["with"]["own"] == (case["across"] < 1.0)
+        assert found <= before + 1
+
+
+@pytest.mark.slow
 def test_gradients_without_the_peer(plane, tmp_path):
     """The peer is named with its install line; diffusion in two fields and in one has the same value and gradient."""
     out = tmp_path / "record.json"
