@@ -24,6 +24,7 @@ from .fem.structure import Entry
 from .problem import Drive, Problem, driven, expand, per_domain, restrict
 from .solve.fields import FieldTangent, Scalars
 from .solve.root_matching import Coefficients
+from .solve.scalar_hierarchy import directions
 from .tensors import inverse_form
 from .thermo import coherency
 
@@ -95,10 +96,11 @@ class FieldParts:
         """The scalar matrices at the reference state."""
         b = self.blocks
         data = self._call(scalar_matrices, *self._reference(), self._place, self._zero)
-        mass, stiffness, diffusion, gradient = (
+        mass, stiffness, gradient, diffusion, mean = (
             csr_matrix((np.asarray(v), b.indices, b.indptr), shape=(b.size, b.size)) for v in data
         )
-        return Scalars(mass, stiffness, diffusion, gradient, relief_of(self.problem, self._start()))
+        relief = relief_of(self.problem, self._start())
+        return Scalars(mass, stiffness, gradient, directions(stiffness, diffusion, mean), relief)
 
 
 def relief_of(problem: Problem, fixed: Steady) -> float:
@@ -276,39 +278,36 @@ def _constant_sums(problem: Problem, x, rate, prev, t):
 
 
 def scalar_matrices(problem: Problem, x, rate, prev, t, place, zero):
-    """Values of the mass, stiffness, diffusion and gradient-energy matrices on the pattern of a scalar."""
+    """Values of the mass, stiffness and gradient-energy matrices on the pattern of a scalar.
+
+    And of diffusion, minus what d2psi/dgrad mu^2 gives, with its tensor and with the tensor's mean for each direction.
+    """
     keys, now, one = _keys(problem), expand(problem, x), jnp.ones(())
     c, mu = (key[0][0] for key in (keys.curvature, keys.reaction))
 
     def add(part, total):
-        mass, stiffness, diffusion, gradient = total
+        mass, stiffness, gradient, diffusion, mean = total
         for term, params in _cells(part):
             kinds, axes = dict(term.entries), range(1, term.domain.dim + 1)
             entry = assembly.entries(term, params, now, rate, prev, t, one)
             here = _places(part, term.domain, place)
             mobility, curved = (
-                {(a, b): entry(k + a, k + b) for a in axes for b in axes if (k + a, k + b) in kinds} for k in (mu, c)
+                {(a, b): sign * entry(k + a, k + b) for a in axes for b in axes if (k + a, k + b) in kinds}
+                for k, sign in ((mu, -1.0), (c, 1.0))
             )
             if keys.sites in kinds:
                 sites = -entry(*keys.sites)
                 mass = assembly.scattered(mass, {(0, 0): sites}, term.domain, here)
                 stiffness = assembly.scattered(stiffness, {(a, a): sites for a in axes}, term.domain, here)
-                diffusion = assembly.scattered(diffusion, _directions(mobility, sites, axes), term.domain, here)
             if curved:
                 gradient = assembly.scattered(gradient, curved, term.domain, here)
-        return mass, stiffness, diffusion, gradient
+            if mobility:
+                alike = sum(mobility.get((a, a), 0.0) for a in axes) / len(axes)
+                diffusion = assembly.scattered(diffusion, mobility, term.domain, here)
+                mean = assembly.scattered(mean, {(a, a): alike for a in axes}, term.domain, here)
+        return mass, stiffness, gradient, diffusion, mean
 
-    return over_slices(problem, add, (zero, zero, zero, zero))
-
-
-def _directions(tensor: dict[Key, Any], sites, axes) -> dict[Key, Any]:
-    """The tensor over its mean on the diagonal, times the site density; of no tensor, the identity."""
-    mean = sum(tensor.get((a, a), 0.0) for a in axes) / len(axes)
-    same = {(a, a): sites for a in axes}
-    some = jnp.where(mean == 0.0, 1.0, mean)
-    return {
-        key: jnp.where(mean == 0.0, same.get(key, 0.0), sites * tensor.get(key, 0.0) / some) for key in tensor | same
-    }
+    return over_slices(problem, add, (zero,) * 5)
 
 
 def _relief(problem: Problem, x, rate, prev, t, normals) -> Float[Array, ""]:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
+from scipy.sparse import csr_matrix
 
 from .coefficients import coefficients, groups, normals, places, relief_of, scalar_matrices, steady, varying
 from .errors import ConfigError
@@ -28,6 +29,7 @@ from .solve.fieldsplit import STRONG, Hierarchies, Memory, refresh, supported
 from .solve.krylov import Krylov, Preconditioned, solve_bordered
 from .solve.newton import STALLED, Newton, UpdateTest
 from .solve.operators import on_device
+from .solve.scalar_hierarchy import directions
 
 AXIS = "members"
 REASONS = (
@@ -130,6 +132,8 @@ class CompiledStep:
         first = Evolution(problem, newton).tangent(x[0], (now, now, 0.0, 1.0), problem.drive())
         made = Hierarchies.of(first, dtype)
         zero, place = jnp.zeros(len(blocks.indices)), places(problem, blocks)
+        if made.directed is not None and not _of_same_directions(evolutions, place, zero, blocks):
+            made = dataclasses.replace(made, directed=None)
         bodies = [_body(e, made, blocks, place, zero) for e in evolutions]
         bodies = _with_elastic_cycles(bodies, made, blocks)
         strong = any(
@@ -180,10 +184,23 @@ def _body(evolution: Evolution, made: Hierarchies, blocks: Blocks, place, zero) 
     border = [b for _, b in constants]
     if made.scalar is None:
         return Body(leaves, border, parts, kept, (None, None, None), None, made.elastic, bounds)
-    mass, _, _, gradient = (np.asarray(v) for v in call(scalar_matrices, x, *given, place, zero))
+    mass, _, gradient, *_ = (np.asarray(v) for v in call(scalar_matrices, x, *given, place, zero))
     lumped = space.pattern.matrix(np.abs(mass)) @ np.ones(blocks.size)
     fixed = call(steady, x, *given, normals(problem))
     return Body(leaves, border, parts, kept, (mass, gradient, lumped), fixed, made.elastic, bounds)
+
+
+def _of_same_directions(evolutions: Sequence[Evolution], place, zero, blocks: Blocks) -> bool:
+    """Whether diffusion prefers the same directions in all members: one set of aggregates then serves them."""
+    found = []
+    for evolution in evolutions:
+        x = evolution.start(evolution.problem.uniform(0.5))
+        now = evolution.expand(x)
+        leaves, structure = jax.tree.flatten(evolution.problem.kernel())
+        data = compiled(scalar_matrices, structure)(leaves, x, now, now, 0.0, place, zero)
+        _, K, _, D, mean = (csr_matrix((np.asarray(v), blocks.indices, blocks.indptr)) for v in data)
+        found.append(directions(K, D, mean).data)
+    return all(np.allclose(v, found[0], rtol=0, atol=0.01 * np.abs(found[0]).max()) for v in found)
 
 
 def _with_elastic_cycles(bodies: list[Body], made: Hierarchies, blocks: Blocks) -> list[Body]:

@@ -68,6 +68,31 @@ def plain(n=4):
 
 
 @pytest.mark.slow
+def test_aggregates_follow_directions_that_all_members_share():
+    """One along x and one along y have none of their own: those of one would make the other diverge."""
+    energy = cm.RegularSolution(chi=2.5) + cm.GradientEnergy(LFP.kappa)
+
+    def along(*diffusivity):
+        return cm.Problem.build(
+            rectangle(SIDE, SIDE, 6, 6), host=LFP.host,
+            potentials=[cm.Stored(energy), cm.Storage(), cm.Diffusion([1e-14 * v for v in (*diffusivity, 0.0)])],
+        )  # fmt: skip
+
+    def own(*problems):
+        evolutions = [cm.Evolution(problem, NEWTON) for problem in problems]
+        starts = [e.start(bump(e.problem, 0.5)) for e in evolutions]
+        return CompiledStep(evolutions, NEWTON, np.stack(starts)).frame.made.directed is not None
+
+    assert own(along(1.0, 0.01), along(2.0, 0.02))
+    assert not own(along(1.0, 0.01), along(0.01, 1.0))
+    assert not own(along(1.0, 0.01), along(1.0, 1.0))
+    problems = along(1.0, 0.01), along(0.01, 1.0)
+    members = [cm.Member(p, bump(p, 0.5), cm.Closed(until={"time": 0.01})) for p in problems]
+    for one, member in zip(cm.simulate_ensemble(members, newton=NEWTON), members, strict=True):
+        np.testing.assert_allclose(one.final.c, cm.simulate(*member, newton=NEWTON).final.c, atol=1e-8)
+
+
+@pytest.mark.slow
 def test_a_member_that_fails_leaves_the_others_alone():
     """What goes on takes the steps that it takes alone."""
     problem = plain()

@@ -22,8 +22,8 @@ class Scalars(NamedTuple):
 
     mass: csr_matrix
     stiffness: csr_matrix  # unit coefficient
-    diffusion: csr_matrix  # the mobility's directions; on average over them as the stiffness
     gradient: csr_matrix  # of the gradient energy
+    diffusion: csr_matrix  # stiffness of the mobility's directions
     relief: float  # what the strain of the softest plane wave takes off the curvature, over R T
 
 

@@ -17,10 +17,12 @@ from .inner_iterations import conjugate_gradients, lowest_eigenpair
 from .multigrid import Multigrid
 from .operators import choose, devices_of, gaxpy, namespace, on_device, pytree, replaced
 from .root_matching import LEAST, Coefficients, on_facets, roots, shifted
-from .scalar_hierarchy import ScalarHierarchy, Values, between
+from .scalar_hierarchy import ScalarHierarchy, Values, anisotropy, between
 
 Vector = Float[Array, " N"]
-ANISOTROPIC = 0.1  # entries of diffusion less those of an isotropic one, from which mu has aggregates of its own
+ANISOTROPIC = 0.7  # difference of diffusion from an isotropic one, from which mu has aggregates of its own
+FAINT = 1e-6  # of an isotropic diffusion, by which lines that nothing else couples are put together at last
+ACROSS = 0.1  # of such a mobility, for the roots: of the many waves across, which hardly move, they take fewer for fast
 CHANGED = 0.25  # of the stiffness, from which a new elastic cycle pays
 STRONG = 4.0  # relief of the curvature by strain, over R T, from which a second sweep may be needed
 LONG = 4.0  # a step, over the growth time of a wave that relief alone would drive, from which it saves iterations
@@ -57,8 +59,8 @@ class Hierarchies:
     mass: Float[Array, " nnz"] | None
     gradient: Float[Array, " nnz"] | None
     lumped: Float[Array, " n"] | None
-    scalar: ScalarHierarchy | None  # of c; and of mu, unless
-    directed: ScalarHierarchy | None  # diffusion knows directions
+    scalar: ScalarHierarchy | None
+    directed: ScalarHierarchy | None  # of mu, where diffusion knows directions
     elastic: ScaledCycle | None
     weights: Vector  # of the residual's nodal rows, without facets
     balance: Any
@@ -90,8 +92,8 @@ class Hierarchies:
             scalars = tangent.scalars()
             K, D, rest = scalars.stiffness, scalars.diffusion, (scalars.mass, b.vertices, dtype)
             scalar = ScalarHierarchy.of(space.pattern, K, *rest)
-            if abs(D - K).max() > ANISOTROPIC * abs(K).max():
-                directed = ScalarHierarchy.of(space.pattern, D, *rest, directed=True)
+            if anisotropy(K, D) > ANISOTROPIC:
+                directed = ScalarHierarchy.of(space.pattern, D + FAINT * K, *rest, directed=True)
             weights[b.c] = weights[b.mu] = 1.0 / np.sqrt(scalars.mass.data[space.pattern.diagonal])
         if "u" in space.unknowns:
             A = space.pattern.scipy(supported(space, blocks["u", "u"]))
@@ -169,7 +171,7 @@ def refresh(
         return Refreshed(blocks, None, None, None, None, made.weights), memory
     space, p, M = made.space, made.space.pattern, made.mass
     xp, diffusion = namespace(M), {**made.kept, **blocks}["mu", "mu"]
-    g, gamma = roots(k, xp)
+    g, gamma = roots(k if made.directed is None else k._replace(mobility=ACROSS * k.mobility), xp)
     i, j = p.rows, p.indices
     reacting = M * (between(xp.maximum(gamma + k.reaction, 0.0), i, j) - between(k.reaction, i, j))
     H1 = space.held("mu", reacting - diffusion)

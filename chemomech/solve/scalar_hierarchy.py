@@ -51,7 +51,7 @@ class ScalarHierarchy:
 
         Args:
             pattern: of both matrices.
-            K: stiffness matrix with unit coefficient.
+            K: stiffness matrix with unit coefficient, or of the directions of a tensor.
             M: mass matrix.
             vertices: interpolation from the vertices of a second-order mesh, its first coarse level.
             dtype: precision inside the cycle.
@@ -95,6 +95,28 @@ class ScalarHierarchy:
             made.append(Level(A, scale, smoother, level.P, level.R))
             pattern, smoother = level.pattern, Chebyshev.on(level.lmax)
         return Multigrid(tuple(made), values[-1], TWICE)
+
+
+def directions(K: csr_matrix, D: csr_matrix, mean: csr_matrix) -> csr_matrix:
+    """The stiffness D of a tensor over the tensor's mean around either node, with zero row sums; K where that is zero.
+
+    Args:
+        K: stiffness with unit coefficient.
+        D: with the tensor.
+        mean: with its mean for each direction; all three on one pattern.
+    """
+    pattern = Pattern.of(K)
+    a = np.maximum(mean.diagonal() / K.diagonal(), 0.0)
+    share = between(a, pattern.rows, K.indices)
+    moves = share > 1e-12 * np.max(a)
+    data = replaced(np.where(moves, D.data / np.where(moves, share, 1.0), K.data), pattern.diagonal, 0.0)
+    return pattern.scipy(replaced(data, pattern.diagonal, -(pattern.scipy(data) @ np.ones(len(a)))))
+
+
+def anisotropy(K: csr_matrix, D: csr_matrix) -> float:
+    """How far the off-diagonal entries of D are from those of the stiffness K, over their size."""
+    beside = K.indices != Pattern.of(K).rows
+    return float(np.linalg.norm((D.data - K.data)[beside]) / np.linalg.norm(K.data[beside]))
 
 
 def between(w: Float[Array, " n"], i, j) -> Float[Array, " nnz"]:

@@ -8,7 +8,7 @@ from chemomech.fem.connectivity import graph
 from chemomech.fem.mesh import rectangle
 from chemomech.solve.multigrid import Multigrid
 from chemomech.solve.operators import Pattern, replaced
-from chemomech.solve.scalar_hierarchy import ScalarHierarchy, between
+from chemomech.solve.scalar_hierarchy import ScalarHierarchy, anisotropy, between, directions
 
 
 def assembled(points, cells, tensor=((1.0, 0.0), (0.0, 1.0))):
@@ -68,10 +68,9 @@ def furthest(operator, n):
     return eigs(LinearOperator((n, n), operator), 1, v0=start, tol=1e-3, return_eigenvectors=False)[0].real
 
 
-@pytest.mark.parametrize("across", [0.0, 1e-2])
-@pytest.mark.parametrize("degrees", [0, 90])
-def test_a_directed_cycle_puts_nodes_together_where_the_stiffness_couples_them(degrees, across):
-    """Its error falls by 4 where a cycle on aggregates of all neighbours, coarsely isotropic, stalls."""
+@pytest.mark.parametrize(("degrees", "across", "most"), [(0, 0.0, 0.3), (90, 1e-2, 0.3), (30, 1e-2, 0.9)])
+def test_a_directed_cycle_puts_nodes_together_where_the_stiffness_couples_them(degrees, across, most):
+    """Along the grid its error falls by 4; on aggregates of all neighbours it stalls there, and grows elsewhere."""
     mesh, n = rectangle(1, 1, 60, 60), np.array([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))])
     pattern, K, M = assembled(mesh.points, mesh.cells, 2 * ((1 - across) * np.outer(n, n) + across * np.eye(2)))
     data, ones = K.data + 1e-3 * M.data, np.ones(K.shape[0])
@@ -82,8 +81,31 @@ def test_a_directed_cycle_puts_nodes_together_where_the_stiffness_couples_them(d
         cycle = made.cycle(made.values(data, ones, 1e-3 * ones))
         return furthest(lambda v: v - cycle(A @ v), len(ones))
 
-    assert left(K, directed=True) < 0.3
+    assert left(K, directed=True) < most
+    if across > 0.0:
+        assert left(K, directed=False) > 0.9
     assert left(assembled(mesh.points, mesh.cells)[1], directed=False) > 0.95
+
+
+def test_lines_that_nothing_couples():
+    """More of them than the coarsest level has nodes: a faint stiffness across puts them together at last."""
+    mesh = rectangle(1, 1, 20, 250)
+    (pattern, D, M), K = assembled(mesh.points, mesh.cells, [[2, 0], [0, 0]]), assembled(mesh.points, mesh.cells)[1]
+    made = ScalarHierarchy.of(pattern, D + 1e-6 * K, M, directed=True)
+    sizes = [level.P.shape[1] for level in made.levels]
+    assert sizes[-1] <= 200 < 251 < sizes[0]
+    assert all(large >= 2 * small for large, small in zip(sizes, sizes[1:], strict=False))
+
+
+def test_directions_of_a_tensor():
+    """They do not know how large the tensor is; where it is zero they are those of the stiffness."""
+    mesh = rectangle(1, 1, 8, 8)
+    pattern, K, _ = assembled(mesh.points, mesh.cells)
+    D = assembled(mesh.points, mesh.cells, [[2, 0], [0, 0]])[1]
+    assert anisotropy(K, directions(K, 1e-20 * K, 1e-20 * K)) < 1e-12
+    np.testing.assert_allclose(directions(K, 1e-14 * D, 1e-14 * K).data, D.data, atol=1e-12)
+    np.testing.assert_allclose(directions(K, pattern.scipy(0.0 * D.data), 0.0 * K).data, K.data, atol=1e-12)
+    assert anisotropy(K, D) > 0.9
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
