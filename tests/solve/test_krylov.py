@@ -482,6 +482,7 @@ def test_elastic_cycle_follows_the_stiffness():
     assert counts["old"] > counts["followed"] + 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", [0, 30])
 def test_diffusion_in_one_direction_takes_few_iterations(degrees):
     """Aggregates follow the diffusion: without, this takes more than 100 where diffusion across is 1e-3 and less."""

@@ -74,6 +74,7 @@ def test_both_routes_give_the_same_two_twins(axis):
         np.testing.assert_allclose(eigen[k], c, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_an_axis_that_keeps_the_variant_makes_no_twin():
     U = jnp.diag(jnp.asarray([0.97, 0.97, 1.12]))
     for axis in ((0, 0, 1), (1, 1, 0), (1, 0, 0)):

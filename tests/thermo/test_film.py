@@ -94,6 +94,7 @@ def test_strain_trades_one_barrier_for_the_other():
     assert bowed.backward[1] < bowed.backward[0]
 
 
+@pytest.mark.slow
 def test_gaps_against_strain():
     gaps = film.gaps_against_strain(isotropic(eta=0.0, bowing=0.01), HOST, jnp.array([0.0, 0.005, 0.02]))
     assert gaps.low.shape == (3, 4)

@@ -216,6 +216,7 @@ def test_another_charge_transfer_coefficient_is_refused():
         stability.driven_growth(regular(3.0), cm.BazantExchange(1.0, alpha=0.4), ONE, 0.5, 0.1)
 
 
+@pytest.mark.slow
 def test_texts_with_units():
     psi, exchange, host = regular(2.5), cm.BazantExchange("0.1 A/m^2"), cm.Host(c_max=1.85e4)
     psi_x, kinetics, wave = psi + cm.GradientEnergy(1e-10), (cm.Diffusion(1e-16),), [1e8, 0.0, 0.0]
