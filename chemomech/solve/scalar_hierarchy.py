@@ -106,7 +106,8 @@ def directions(K: csr_matrix, D: csr_matrix, mean: csr_matrix) -> csr_matrix:
         mean: with its mean for each direction; all three on one pattern.
     """
     pattern = Pattern.of(K)
-    a = np.maximum(mean.diagonal() / K.diagonal(), 0.0)
+    unit = K.diagonal()  # zero at nodes that hold no lithium
+    a = np.maximum(mean.diagonal() / np.where(unit > 0.0, unit, 1.0), 0.0)
     share = between(a, pattern.rows, K.indices)
     moves = share > 1e-12 * np.max(a)
     data = replaced(np.where(moves, D.data / np.where(moves, share, 1.0), K.data), pattern.diagonal, 0.0)
