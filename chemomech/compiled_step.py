@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
-from scipy.sparse import csr_matrix
 
 from .coefficients import coefficients, groups, normals, places, relief_of, scalar_matrices, steady, varying
 from .errors import ConfigError
@@ -132,10 +131,10 @@ class CompiledStep:
         first = Evolution(problem, newton).tangent(x[0], (now, now, 0.0, 1.0), problem.drive())
         made = Hierarchies.of(first, dtype)
         zero, place = jnp.zeros(len(blocks.indices)), places(problem, blocks)
-        if made.directed is not None and not _of_same_directions(evolutions, place, zero, blocks):
+        bodies, preferred = zip(*(_body(e, made, blocks, place, zero) for e in evolutions), strict=True)
+        if not _alike(preferred):
             made = dataclasses.replace(made, directed=None)
-        bodies = [_body(e, made, blocks, place, zero) for e in evolutions]
-        bodies = _with_elastic_cycles(bodies, made, blocks)
+        bodies = _with_elastic_cycles(list(bodies), made, blocks)
         strong = any(
             b.steady and relief_of(e.problem, b.steady) > STRONG for e, b in zip(evolutions, bodies, strict=True)
         )
@@ -158,7 +157,8 @@ class CompiledStep:
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
 
-def _body(evolution: Evolution, made: Hierarchies, blocks: Blocks, place, zero) -> Body:
+def _body(evolution: Evolution, made: Hierarchies, blocks: Blocks, place, zero) -> tuple[Body, Any]:
+    """A member's own, and the directions of its diffusion where the first member's has some."""
     problem = evolution.problem
     x = evolution.start(problem.uniform(0.5))  # the reference state of `FieldParts`
     now = evolution.expand(x)
@@ -183,24 +183,18 @@ def _body(evolution: Evolution, made: Hierarchies, blocks: Blocks, place, zero) 
     bounds = np.array(problem.domain if problem.domain is not None else (-np.inf, np.inf))
     border = [b for _, b in constants]
     if made.scalar is None:
-        return Body(leaves, border, parts, kept, (None, None, None), None, made.elastic, bounds)
-    mass, _, gradient, *_ = (np.asarray(v) for v in call(scalar_matrices, x, *given, place, zero))
+        return Body(leaves, border, parts, kept, (None, None, None), None, made.elastic, bounds), None
+    mass, K, gradient, *diffusion = (np.asarray(v) for v in call(scalar_matrices, x, *given, place, zero))
+    preferred = None if made.directed is None else directions(*map(space.pattern.scipy, (K, *diffusion))).data
     lumped = space.pattern.matrix(np.abs(mass)) @ np.ones(blocks.size)
     fixed = call(steady, x, *given, normals(problem))
-    return Body(leaves, border, parts, kept, (mass, gradient, lumped), fixed, made.elastic, bounds)
+    return Body(leaves, border, parts, kept, (mass, gradient, lumped), fixed, made.elastic, bounds), preferred
 
 
-def _of_same_directions(evolutions: Sequence[Evolution], place, zero, blocks: Blocks) -> bool:
+def _alike(preferred: Sequence[Any]) -> bool:
     """Whether diffusion prefers the same directions in all members: one set of aggregates then serves them."""
-    found = []
-    for evolution in evolutions:
-        x = evolution.start(evolution.problem.uniform(0.5))
-        now = evolution.expand(x)
-        leaves, structure = jax.tree.flatten(evolution.problem.kernel())
-        data = compiled(scalar_matrices, structure)(leaves, x, now, now, 0.0, place, zero)
-        _, K, _, D, mean = (csr_matrix((np.asarray(v), blocks.indices, blocks.indptr)) for v in data)
-        found.append(directions(K, D, mean).data)
-    return all(np.allclose(v, found[0], rtol=0, atol=0.01 * np.abs(found[0]).max()) for v in found)
+    first = preferred[0]
+    return first is None or all(np.allclose(v, first, rtol=0, atol=0.01 * np.abs(first).max()) for v in preferred)
 
 
 def _with_elastic_cycles(bodies: list[Body], made: Hierarchies, blocks: Blocks) -> list[Body]:

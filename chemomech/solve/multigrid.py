@@ -93,16 +93,13 @@ def _smooth(level: Level, r):
     return x
 
 
-EVERY = ("symmetric", {"theta": 0.0})  # all neighbours count as strongly coupled
-DIRECTED = ("evolution", {"k": 2, "epsilon": 4.0})  # Olson, Schroder, Tuminaro 2010, doi:10.1002/nla.669
-
-
 def aggregation(
-    A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int, strength: tuple[str, dict[str, Any]] = EVERY
+    A: Any, near_null: Float[np.ndarray, "n modes"], coarsest: int, *, directed: bool = False
 ) -> list[csr_matrix]:
     """Prolongations of smoothed aggregation that keep the near-null vectors, down to `coarsest` rows.
 
-    With a `strength` that drops neighbours, prolongations are smoothed along the others only.
+    All neighbours count as strongly coupled; `directed`: those that A couples by the evolution measure of Olson,
+    Schroder and Tuminaro (doi:10.1002/nla.669), along which alone prolongations are smoothed.
 
     With a single near-null vector, its coarse versions are ones: the first prolongation takes ones to it, the others
     ones to ones, but for a node without neighbours, which no aggregate holds.
@@ -111,12 +108,14 @@ def aggregation(
 
     if A.shape[0] <= coarsest:
         return []
-    smoother = {"omega": 4.0 / 3.0, "filter_entries": strength is not EVERY}
+    strength = ("evolution", {"k": 2, "epsilon": 4.0}) if directed else ("symmetric", {"theta": 0.0})
+    if directed:
+        A = A.copy()  # the measure drops zeros in place
     drawn = np.random.get_state()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002  pyamg estimates spectral radii from random vectors: the same in every run
     try:
         solver = pyamg.smoothed_aggregation_solver(
-            A.copy(), B=near_null, strength=strength, smooth=("jacobi", smoother),
+            A, B=near_null, strength=strength, smooth=("jacobi", {"omega": 4.0 / 3.0, "filter_entries": directed}),
             max_coarse=coarsest, improve_candidates=None,
         )  # fmt: skip
     finally:

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from . import dense
 from .host_matrix import HostMatrix
-from .multigrid import DIRECTED, EVERY, Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
+from .multigrid import Chebyshev, Level, Multigrid, aggregation, largest_eigenvalue
 from .operators import Pattern, namespace, pytree, replaced
 
 COARSEST = 200
@@ -60,8 +60,7 @@ class ScalarHierarchy:
         lmax, levels = _bound(K, M), []
         chain = [vertices] if vertices is not None else []
         first = K if vertices is None else _product(vertices, K)
-        ones, strength = np.ones((first.shape[0], 1)), DIRECTED if directed else EVERY
-        for P in [*chain, *aggregation(first, ones, COARSEST, strength)]:
+        for P in [*chain, *aggregation(first, np.ones((first.shape[0], 1)), COARSEST, directed=directed)]:
             K, M = _on_one_pattern(_product(P, K), _product(P, M))
             weights = abs(P).T.tocsr()
             mean = csr_matrix(weights.multiply(1.0 / np.maximum(np.asarray(weights.sum(1)), 1e-300)))

@@ -488,7 +488,6 @@ def test_diffusion_in_one_direction_takes_few_iterations(degrees):
     """Aggregates follow the diffusion: without, this takes more than 100 where diffusion across is 1e-3 and less."""
     t, mesh = np.deg2rad(degrees), rectangle(SIDE, SIDE, 32, 32)
     n = np.array([np.cos(t), np.sin(t), 0.0])
-
     sides = dict(zip(("left", "right"), np.split(np.arange(len(mesh.cells)), 2), strict=True))
     mesh = cm.Mesh.build(mesh.points, mesh.cells, "triangle", cell_sets=sides)
 

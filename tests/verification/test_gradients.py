@@ -21,9 +21,8 @@ from chemomech.fem.mesh import box, rectangle
 PROTOCOL = np.array([2.0, 0.45, 3.30, 30.0, 1.0, 0.35, 20.0])
 # lengths of Taylor's steps in units of SIZES, of bodies by dimension; else 10
 LONGER = {"electrode": {"angle": 2.5, "material": 2.5}, 2: {"start": 1.0}, 3: {"protocol": 1000.0}}
-FEW = cm.ErrorControl(
-    tol=1e-1, soc_max=0.1, start=1e-2
-)  # 63 steps of the electrode instead of 113, 76 to cut-off voltages instead of 140
+# 63 steps of the electrode instead of 113, 76 to cut-off voltages instead of 140
+FEW = cm.ErrorControl(tol=1e-1, soc_max=0.1, start=1e-2)
 SIZES = {"material": 3e-5, "angle": 1e-3, "cells": 5e-4, "start": 1e-3, "protocol": 1e-5, "nodes": 1e-4}
 
 
